@@ -1,0 +1,187 @@
+import { ByteReader } from "../base/byte-reader.ts";
+import type { ByteWriter } from "../base/byte-writer.ts";
+import { decodeUtf8, encodeUtf8 } from "../base/utf8.ts";
+
+/** Packets `[first, last]` that have arrived. */
+export type PacketRange = { readonly first: number; readonly last: number };
+
+/** What a receiver says of the packets and records that have reached it. */
+export type AckFrame = {
+  readonly kind: "ack";
+  /** Newest first. */
+  readonly ranges: readonly PacketRange[];
+  /** How long the newest packet waited for this acknowledgement. */
+  readonly delayUs: number;
+  /** When the newest packet arrived, on the receiver's clock. */
+  readonly arrivedAtUs: number;
+  /** How many bytes of unfinished records the receiver is ready to hold. */
+  readonly windowBytes: number;
+  /** Every record of the reliable lane below this number is done. */
+  readonly recordFloor: number;
+  /** Bit `n` (top bit first): whether record `recordFloor + n` is done. */
+  readonly recordsDone: Uint8Array;
+  /** Records that did not open: to be sealed anew under other numbers. */
+  readonly refused: readonly number[];
+  /** Whether from now on every record must fit into one datagram. */
+  readonly single: boolean;
+};
+
+/** What a sealed record is made of. */
+export type Frame =
+  | AckFrame
+  /** A part of the stream of messages. */
+  | { readonly kind: "stream"; readonly offsetBytes: number; readonly data: Uint8Array }
+  /** A part of what a request asked for. */
+  | {
+      readonly kind: "block";
+      readonly requestId: number;
+      readonly offsetBytes: number;
+      readonly data: Uint8Array;
+    }
+  /** The record that was refused will not come under its old number again. */
+  | { readonly kind: "abandon"; readonly record: number }
+  /** Asks for an acknowledgement and nothing else. */
+  | { readonly kind: "ping" }
+  | { readonly kind: "close"; readonly code: number; readonly reason: string };
+
+/** Most packet ranges in one acknowledgement. */
+export const ACK_RANGES_MAX = 32;
+
+/** Most bytes of the bitmap of done records. */
+export const ACK_BITMAP_BYTES_MAX = 128;
+
+/** Most refused records in one acknowledgement. */
+export const ACK_REFUSED_MAX = 32;
+
+/** Most bytes of the reason of a close. */
+export const CLOSE_REASON_BYTES_MAX = 255;
+
+/** What a stream frame adds to its data, in bytes. */
+export const STREAM_OVERHEAD_BYTES = 11;
+
+/** What a block frame adds to its data, in bytes. */
+export const BLOCK_OVERHEAD_BYTES = 11;
+
+const TYPE = { ack: 1, stream: 2, block: 3, abandon: 4, ping: 5, close: 6 } as const;
+
+/** Appends a frame to a record's plaintext. */
+export function writeFrame(writer: ByteWriter, frame: Frame): void {
+  writer.u8(TYPE[frame.kind]);
+  switch (frame.kind) {
+    case "ack":
+      writeAck(writer, frame);
+      break;
+    case "stream":
+      writer.u64(frame.offsetBytes);
+      writer.u16(frame.data.length);
+      writer.bytes(frame.data);
+      break;
+    case "block":
+      writer.u32(frame.requestId);
+      writer.u32(frame.offsetBytes);
+      writer.u16(frame.data.length);
+      writer.bytes(frame.data);
+      break;
+    case "abandon":
+      writer.u32(frame.record);
+      break;
+    case "ping":
+      break;
+    case "close":
+      writer.u16(frame.code);
+      writeShort(writer, encodeUtf8(frame.reason).subarray(0, CLOSE_REASON_BYTES_MAX));
+      break;
+  }
+}
+
+/** Reads all frames of a record's plaintext; `undefined` where it is not made of frames. */
+export function readFrames(plaintext: Uint8Array): readonly Frame[] | undefined {
+  const reader = new ByteReader(plaintext);
+  const frames: Frame[] = [];
+  while (reader.remaining > 0) {
+    const frame = readFrame(reader);
+    if (frame === undefined || reader.failed) return undefined;
+    frames.push(frame);
+  }
+  return frames;
+}
+
+function readFrame(reader: ByteReader): Frame | undefined {
+  switch (reader.u8()) {
+    case TYPE.ack:
+      return readAck(reader);
+    case TYPE.stream:
+      return { kind: "stream", offsetBytes: reader.u64(), data: reader.bytes(reader.u16()) };
+    case TYPE.block:
+      return {
+        kind: "block",
+        requestId: reader.u32(),
+        offsetBytes: reader.u32(),
+        data: reader.bytes(reader.u16()),
+      };
+    case TYPE.abandon:
+      return { kind: "abandon", record: reader.u32() };
+    case TYPE.ping:
+      return { kind: "ping" };
+    case TYPE.close: {
+      const code = reader.u16();
+      // A reason cut within a character is still a close.
+      return { kind: "close", code, reason: decodeUtf8(reader.bytes(reader.u8())) ?? "" };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function writeAck(writer: ByteWriter, ack: AckFrame): void {
+  writer.u8(ack.single ? 1 : 0);
+  writer.u32(ack.delayUs);
+  writer.u64(ack.arrivedAtUs);
+  writer.u32(ack.windowBytes);
+  writer.u8(ack.ranges.length);
+  for (const { first, last } of ack.ranges) {
+    writer.u32(first);
+    writer.u32(last);
+  }
+  writer.u32(ack.recordFloor);
+  writeShort(writer, ack.recordsDone);
+  writer.u8(ack.refused.length);
+  for (const record of ack.refused) writer.u32(record);
+}
+
+function readAck(reader: ByteReader): AckFrame | undefined {
+  const single = reader.u8() === 1;
+  const delayUs = reader.u32();
+  const arrivedAtUs = reader.u64();
+  const windowBytes = reader.u32();
+  const ranges = readMany(reader, ACK_RANGES_MAX, () => ({
+    first: reader.u32(),
+    last: reader.u32(),
+  }));
+  const recordFloor = reader.u32();
+  const recordsDone = reader.bytes(reader.u8());
+  const refused = readMany(reader, ACK_REFUSED_MAX, () => reader.u32());
+  const sound = ranges.every(({ first, last }) => first <= last);
+  if (!sound || recordsDone.length > ACK_BITMAP_BYTES_MAX) return undefined;
+  return {
+    kind: "ack",
+    ranges,
+    delayUs,
+    arrivedAtUs,
+    windowBytes,
+    recordFloor,
+    recordsDone,
+    refused,
+    single,
+  };
+}
+
+function readMany<T>(reader: ByteReader, countMax: number, read: () => T): readonly T[] {
+  const count = reader.u8();
+  return Array.from({ length: Math.min(count, countMax) }, read);
+}
+
+function writeShort(writer: ByteWriter, bytes: Uint8Array): void {
+  writer.u8(bytes.length);
+  writer.bytes(bytes);
+}
