@@ -30,6 +30,8 @@ export type Datagram =
       readonly channel: number;
       /** The id the initiator wants to be answered under. */
       readonly source: number;
+      /** Whether the initiator wants every channel answered to the port that this came from. */
+      readonly singlePort: boolean;
       readonly versions: readonly number[];
       /** Empty in the first HELLO, then what the RETRY said. */
       readonly cookie: Uint8Array;
@@ -90,12 +92,14 @@ const PHASE_BIT = 0x10;
 export function encodeHello(hello: {
   readonly channel: number;
   readonly source: number;
+  readonly singlePort: boolean;
   readonly versions: readonly number[];
   readonly cookie: Uint8Array;
   readonly tls: Uint8Array;
 }): Uint8Array {
   const writer = greeting(GREETING.hello, hello.channel, 0);
   writer.u32(hello.source);
+  writer.u8(hello.singlePort ? 1 : 0);
   writeVersions(writer, hello.versions);
   writer.u8(hello.cookie.length);
   writer.bytes(hello.cookie);
@@ -235,6 +239,7 @@ function readGreeting(
 
 function readHello(reader: ByteReader, channel: number): Result<Datagram, DatagramError> {
   const source = reader.u32();
+  const singlePort = reader.u8() === 1;
   const versions = readVersions(reader);
   const cookie = reader.bytes(reader.u8());
   const tls = reader.bytes(reader.u16());
@@ -243,7 +248,7 @@ function readHello(reader: ByteReader, channel: number): Result<Datagram, Datagr
     return err("truncated");
   }
   if (versions.length === 0 || cookie.length > COOKIE_BYTES_MAX) return err("malformed");
-  return ok({ kind: "hello", channel, source, versions, cookie, tls });
+  return ok({ kind: "hello", channel, source, singlePort, versions, cookie, tls });
 }
 
 function readHandshake(

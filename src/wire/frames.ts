@@ -20,8 +20,6 @@ export type AckFrame = {
   readonly recordFloor: number;
   /** Bit `n` (top bit first): whether record `recordFloor + n` is done. */
   readonly recordsDone: Uint8Array;
-  /** Records that did not open: to be sealed anew under other numbers. */
-  readonly refused: readonly number[];
   /** Whether from now on every record must fit into one datagram. */
   readonly single: boolean;
 };
@@ -38,7 +36,7 @@ export type Frame =
       readonly offsetBytes: number;
       readonly data: Uint8Array;
     }
-  /** The record that was refused will not come under its old number again. */
+  /** The record will not come under this number again: what it said has been sealed anew. */
   | { readonly kind: "abandon"; readonly record: number }
   /** Asks for an acknowledgement and nothing else. */
   | { readonly kind: "ping" }
@@ -49,9 +47,6 @@ export const ACK_RANGES_MAX = 32;
 
 /** Most bytes of the bitmap of done records. */
 export const ACK_BITMAP_BYTES_MAX = 128;
-
-/** Most refused records in one acknowledgement. */
-export const ACK_REFUSED_MAX = 32;
 
 /** Most bytes of the reason of a close. */
 export const CLOSE_REASON_BYTES_MAX = 255;
@@ -145,8 +140,6 @@ function writeAck(writer: ByteWriter, ack: AckFrame): void {
   }
   writer.u32(ack.recordFloor);
   writeShort(writer, ack.recordsDone);
-  writer.u8(ack.refused.length);
-  for (const record of ack.refused) writer.u32(record);
 }
 
 function readAck(reader: ByteReader): AckFrame | undefined {
@@ -160,7 +153,6 @@ function readAck(reader: ByteReader): AckFrame | undefined {
   }));
   const recordFloor = reader.u32();
   const recordsDone = reader.bytes(reader.u8());
-  const refused = readMany(reader, ACK_REFUSED_MAX, () => reader.u32());
   const sound = ranges.every(({ first, last }) => first <= last);
   if (!sound || recordsDone.length > ACK_BITMAP_BYTES_MAX) return undefined;
   return {
@@ -171,7 +163,6 @@ function readAck(reader: ByteReader): AckFrame | undefined {
     windowBytes,
     recordFloor,
     recordsDone,
-    refused,
     single,
   };
 }

@@ -1,0 +1,151 @@
+import type { Due } from "../base/machine.ts";
+import { Prng } from "../base/prng.ts";
+import type { Channel } from "../effects/channels.ts";
+import { channelOf } from "../effects/channels.ts";
+import type { CertificateFacts, HandshakeInput, HandshakeOutbox } from "../effects/handshake.ts";
+import type { NetworkInput, NetworkOutbox } from "../effects/network.ts";
+import { SimHandshakes } from "./handshake.ts";
+import type { Link } from "./link.ts";
+
+/** What every simulated program is told. */
+export type WorldInput = NetworkInput | HandshakeInput | { readonly kind: "timer-fired" };
+
+/** The part of an outbox that the world carries out for every program. */
+export type WorldOutbox = NetworkOutbox & HandshakeOutbox;
+
+/** A program in the world: a machine at an address. */
+export type Resident = {
+  readonly host: string;
+  readonly certificate: CertificateFacts | undefined;
+  step(nowUs: number, input: WorldInput, outbox: WorldOutbox): void;
+  due(): Due;
+};
+
+type Planned = { readonly atUs: number; readonly order: number; readonly run: () => void };
+
+/** Wall-clock second at which every world begins. */
+const EPOCH_S = 1_800_000_000;
+
+/** Programs joined by links, on a clock that jumps from each event to the next. */
+export class World {
+  readonly prng: Prng;
+  /** What happened, a line an event: two runs of one seed are equal to the letter. */
+  readonly trace: string[] = [];
+  readonly #linkBetween: (from: string, to: string) => Link | undefined;
+  readonly #residents = new Map<string, { resident: Resident; outbox: WorldOutbox }>();
+  /** Latest first, so that the next event is the last element. */
+  readonly #planned: Planned[] = [];
+  #order = 0;
+  #nowUs = 0;
+  /** Whether every datagram is written to the trace. */
+  traceDatagrams = false;
+
+  constructor(seed: number, linkBetween: (from: string, to: string) => Link | undefined) {
+    this.prng = new Prng(seed);
+    this.#linkBetween = linkBetween;
+  }
+
+  get nowUs(): number {
+    return this.#nowUs;
+  }
+
+  /** The wall clock of every program. */
+  get wallS(): number {
+    return EPOCH_S + Math.floor(this.#nowUs / 1_000_000);
+  }
+
+  /** Puts a program at its address, in place of one that was there. */
+  add(resident: Resident): WorldOutbox {
+    const handshakes = new SimHandshakes({
+      facts: resident.certificate,
+      wallS: () => this.wallS,
+      emit: (input) => this.plan(0, () => this.#deliver(resident, input)),
+    });
+    const outbox: WorldOutbox = {
+      send: (to, channel, bytes, segmentBytes) => {
+        for (let at = 0; at < bytes.length; at += segmentBytes) {
+          this.#carry(resident.host, to.host, channel, bytes.slice(at, at + segmentBytes));
+        }
+        return true;
+      },
+      handshakeStart: (key, side) => handshakes.start(key, side),
+      handshakeFeed: (key, bytes) => handshakes.feed(key, bytes),
+      handshakeEnd: (key) => handshakes.end(key),
+    };
+    this.#residents.set(resident.host, { resident, outbox });
+    return outbox;
+  }
+
+  /** Takes the program at an address away, as a power cut does. */
+  remove(host: string): void {
+    this.#residents.delete(host);
+  }
+
+  /** Plans something for later; equal times happen in the order they were planned. */
+  plan(delayUs: number, run: () => void): void {
+    const entry = { atUs: this.#nowUs + delayUs, order: this.#order++, run };
+    let low = 0;
+    let high = this.#planned.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#planned[middle]?.atUs ?? 0) > entry.atUs) low = middle + 1;
+      else high = middle;
+    }
+    this.#planned.splice(low, 0, entry);
+  }
+
+  /** Runs until the clock reaches `endUs`, or until `done` says so. */
+  runUntil(endUs: number, done: () => boolean = () => false): void {
+    while (!done()) {
+      const timer = this.#nextTimer();
+      const planned = this.#planned.at(-1);
+      const atUs = Math.min(timer?.atUs ?? Infinity, planned?.atUs ?? Infinity);
+      if (atUs > endUs) break;
+      this.#nowUs = Math.max(this.#nowUs, atUs);
+      if (planned !== undefined && planned.atUs <= atUs) {
+        this.#planned.pop();
+        planned.run();
+      } else if (timer !== undefined) {
+        this.#deliver(timer.resident, { kind: "timer-fired" });
+      }
+    }
+    if (!done()) this.#nowUs = Math.max(this.#nowUs, endUs);
+  }
+
+  #nextTimer(): { readonly atUs: number; readonly resident: Resident } | undefined {
+    let next: { readonly atUs: number; readonly resident: Resident } | undefined;
+    for (const { resident } of this.#residents.values()) {
+      const { atUs } = resident.due();
+      if (next === undefined || atUs < next.atUs) next = { atUs, resident };
+    }
+    return next;
+  }
+
+  #deliver(resident: Resident, input: WorldInput): void {
+    const known = this.#residents.get(resident.host);
+    if (known?.resident === resident) resident.step(this.#nowUs, input, known.outbox);
+  }
+
+  #carry(from: string, to: string, channel: Channel, bytes: Uint8Array): void {
+    const link = this.#linkBetween(from, to);
+    const arrivals = link?.carry(this.#nowUs, bytes.length) ?? [];
+    if (this.traceDatagrams) {
+      this.trace.push(`${this.#nowUs} ${from} ${to} ${channel} ${bytes.length} ${arrivals.length}`);
+    }
+    for (const atUs of arrivals) {
+      this.plan(atUs - this.#nowUs, () => {
+        const resident = this.#residents.get(to)?.resident;
+        if (resident === undefined) return;
+        const number = (bytes[0] ?? 0) & 15;
+        const address = { host: from, port: 34_325 };
+        const arrived = channelOf(number) ?? channel;
+        this.#deliver(resident, {
+          kind: "datagram-received",
+          from: address,
+          channel: arrived,
+          bytes: bytes.slice(),
+        });
+      });
+    }
+  }
+}

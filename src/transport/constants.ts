@@ -1,0 +1,88 @@
+import { invariant } from "../base/invariant.ts";
+import { KIB, MIB, MS, SECOND } from "../base/units.ts";
+import { ACK_BITMAP_BYTES_MAX } from "../wire/frames.ts";
+
+/** Most fragments of a record: what one GSO send can carry. */
+export const FRAGMENTS_MAX = 64;
+
+/** Most bytes of a record's plaintext. 64 KiB would need two GSO sends. */
+export const RECORD_BYTES_MAX: number = 60 * KIB;
+
+/** How far ahead of the oldest unfinished record a sender may run, in records. */
+export const RECORD_WINDOW: number = 8 * ACK_BITMAP_BYTES_MAX;
+
+/** How many bytes of unfinished records a receiver holds for one association. */
+export const RECEIVE_WINDOW_BYTES: number = 4 * MIB;
+
+/** A receiver acknowledges at the latest after this many packets... */
+export const ACK_PACKETS_MAX = 16;
+
+/** ... or after this time. */
+export const ACK_DELAY_US_MAX: number = 5 * MS;
+
+/** Reordering we tolerate before a packet counts as lost, in packets (RFC 9002, 6.1.1). */
+export const PACKET_THRESHOLD = 3;
+
+/** Timer granularity (RFC 9002, 6.1.2): Node's timers fire on whole milliseconds. */
+export const GRANULARITY_US: number = MS;
+
+/** The round trip assumed before the first measurement. RFC 9002 has 333 ms; offices are nearer. */
+export const RTT_INITIAL_US: number = 200 * MS;
+
+/** Longest time between two probes of an unanswering peer. */
+export const PTO_US_MAX: number = 2 * SECOND;
+
+/** An association whose peer owes us an answer for this long is down. */
+export const SILENCE_US_MAX: number = 6 * SECOND;
+
+/** How often we speak on an otherwise silent association. */
+export const KEEPALIVE_US: number = 5 * SECOND;
+
+/** A peer that we do not hear for this long is gone, even where it owes us nothing. */
+export const IDLE_US_MAX: number = 20 * SECOND;
+
+/** Longest handshake. */
+export const HANDSHAKE_US_MAX: number = 10 * SECOND;
+
+/** First wait before handshake bytes are sent again; doubles each time. */
+export const HANDSHAKE_RESEND_US: number = 250 * MS;
+
+/** Most TLS bytes in one direction. */
+export const HANDSHAKE_BYTES_MAX: number = 16 * KIB;
+
+/** Most handshakes that others began with us, at a time. */
+export const HANDSHAKES_MAX = 256;
+
+/** Most of them from one /24 (IPv4) or /64 (IPv6). */
+export const HANDSHAKES_PER_PREFIX_MAX = 128;
+
+/** Most associations an endpoint keeps; beyond it nobody new is let in. */
+export const ASSOCIATIONS_MAX = 65_536;
+
+/** How long a cookie is good for, at least; at most twice this. */
+export const COOKIE_US: number = 10 * SECOND;
+
+/** Records sealed under one key before the next one is derived. */
+export const REKEY_RECORDS: number = 1 << 20;
+
+/** Longest life of a key. */
+export const REKEY_US: number = 3_600 * SECOND;
+
+/**
+ * An association closes after this many records that did not open.
+ *
+ * A forger's chance per attempt at a 60 KiB record is 2^-116 (NIST SP 800-38D, appendix C), so
+ * this bound is about noise and not about safety; a lower one would let anybody who can send a
+ * few thousand datagrams cut an association.
+ */
+export const FAILED_OPENINGS_MAX: number = 1 << 24;
+
+/** How long a spoilt record keeps an association at one record a datagram. */
+export const SINGLE_US: number = 60 * SECOND;
+
+/** Numbers of packets and records end here: the association closes and is made anew. */
+export const NUMBER_MAX = 0xff_ff_ff_00;
+
+// Two keep-alives may be lost in a row without the peer being given up.
+invariant(KEEPALIVE_US * 3 <= IDLE_US_MAX, "keep-alives are too sparse for the idle limit");
+invariant(RECORD_BYTES_MAX < 65_536, "a frame's length field has 16 bits");

@@ -1,0 +1,366 @@
+import { PROTOCOL_VERSION } from "../base/constants.ts";
+import { Deadlines } from "../base/deadlines.ts";
+import type { Due, Machine } from "../base/machine.ts";
+import { CHANNELS, channelOf, DEVICE_PORTS, offsetPorts } from "../effects/channels.ts";
+import type { Crypto } from "../effects/crypto.ts";
+import type { HandshakeInput } from "../effects/handshake.ts";
+import type { Address, NetworkInput } from "../effects/network.ts";
+import { type Datagram, decodeDatagram, encodeRetry, encodeUnsupported } from "../wire/datagram.ts";
+import { Association } from "./association.ts";
+import type {
+  AssociationEvent,
+  AssociationOutbox,
+  PeerPorts,
+  Protocol,
+} from "./association-types.ts";
+import type { CloseCode } from "./close-codes.ts";
+import {
+  ASSOCIATIONS_MAX,
+  HANDSHAKES_MAX,
+  HANDSHAKES_PER_PREFIX_MAX,
+  NUMBER_MAX,
+} from "./constants.ts";
+import { Cookies } from "./cookie.ts";
+import type { PeerPolicy } from "./judge-peer.ts";
+
+/** What the world tells an endpoint. */
+export type EndpointInput = NetworkInput | HandshakeInput | { readonly kind: "timer-fired" };
+
+/** Whom to reach, and whom we mean by it. */
+export type Target = {
+  readonly host: string;
+  readonly ports: PeerPorts;
+  readonly policy: PeerPolicy;
+  /** Show no certificate: the device has none yet. */
+  readonly anonymous?: boolean;
+};
+
+/** What has been refused, by reason: nothing of it had any other effect. */
+export type EndpointCounters = {
+  malformed: number;
+  unknownAssociation: number;
+  wrongSource: number;
+  badCookie: number;
+  tooManyHandshakes: number;
+};
+
+/** How an endpoint of a device or of the server is made. */
+export type EndpointOptions = {
+  readonly crypto: Crypto;
+  /** What those who come to us must show. */
+  readonly inboundPolicy: PeerPolicy;
+  /** Whether we speak and listen on one port only. */
+  readonly singlePort: boolean;
+};
+
+/** An association that others began and that is not up yet. */
+type Pending = { readonly prefix: string; readonly source: string };
+
+/**
+ * All associations of one program: finds the one that a datagram belongs to, lets new ones in
+ * within bounds, and keeps their deadlines.
+ */
+export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
+  readonly counters: EndpointCounters = {
+    malformed: 0,
+    unknownAssociation: 0,
+    wrongSource: 0,
+    badCookie: 0,
+    tooManyHandshakes: 0,
+  };
+  readonly #options: EndpointOptions;
+  readonly #cookies: Cookies;
+  readonly #associations = new Map<number, Association>();
+  readonly #deadlines = new Deadlines();
+  readonly #pending = new Map<number, Pending>();
+  readonly #pendingBySource = new Map<string, number>();
+  readonly #blocked = new Set<number>();
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.#cookies = new Cookies(options.crypto);
+  }
+
+  /** How many associations there are, in whatever stage. */
+  get size(): number {
+    return this.#associations.size;
+  }
+
+  step(nowUs: number, input: EndpointInput, outbox: AssociationOutbox): void {
+    switch (input.kind) {
+      case "datagram-received":
+        this.#onDatagram(nowUs, input.from, input.bytes, outbox);
+        break;
+      case "writable":
+        this.#onWritable(nowUs, outbox);
+        break;
+      case "woke":
+      case "timer-fired":
+        this.#onTimer(nowUs, outbox);
+        break;
+      default:
+        this.#with(input.key, outbox, (association, own) =>
+          association.onHandshakeInput(nowUs, input, own),
+        );
+    }
+  }
+
+  due(): Due {
+    return this.#deadlines.due();
+  }
+
+  /** Begins an association; `association-up` or `association-down` with this number follows. */
+  connect(nowUs: number, target: Target, outbox: AssociationOutbox): number {
+    const id = this.#freshId();
+    const association = new Association(nowUs, {
+      crypto: this.#options.crypto,
+      id,
+      side: "initiator",
+      policy: target.policy,
+      host: target.host,
+      ports: target.ports,
+      anonymous: target.anonymous ?? false,
+      singlePort: this.#options.singlePort,
+    });
+    this.#associations.set(id, association);
+    this.#with(id, outbox, (begun, own) => begun.start(nowUs, own));
+    return id;
+  }
+
+  /** Sends a message; `false` where the association is not up. */
+  sendMessage(nowUs: number, id: number, message: Uint8Array, outbox: AssociationOutbox): boolean {
+    let sent = false;
+    this.#with(id, outbox, (association, own) => {
+      sent = association.sendMessage(nowUs, message, own);
+    });
+    return sent;
+  }
+
+  /** Sends a part of what a request asked for; `false` where the association is not up. */
+  sendBlock(
+    nowUs: number,
+    id: number,
+    block: { readonly requestId: number; readonly offsetBytes: number; readonly data: Uint8Array },
+    outbox: AssociationOutbox,
+  ): boolean {
+    let sent = false;
+    this.#with(id, outbox, (association, own) => {
+      sent = association.sendBlock(nowUs, block, own);
+    });
+    return sent;
+  }
+
+  /** Drops blocks that wait to be sent for a request that was taken back. */
+  dropBlocks(id: number, requestId: number): void {
+    this.#associations.get(id)?.dropBlocks(requestId);
+  }
+
+  /** Says how contents travel over an association. */
+  useProtocol(id: number, protocol: Protocol): void {
+    this.#associations.get(id)?.useProtocol(protocol);
+  }
+
+  /** Bytes of blocks that wait in an association. */
+  queuedBytes(id: number): number {
+    return this.#associations.get(id)?.queuedBytes ?? 0;
+  }
+
+  /** Bytes held for incomplete records, of one association or of all. */
+  heldBytes(): number {
+    let bytes = 0;
+    for (const association of this.#associations.values()) bytes += association.heldBytes;
+    return bytes;
+  }
+
+  /** The smoothed round trip of an association, in microseconds; 0 where there is none. */
+  rttUs(id: number): number {
+    return this.#associations.get(id)?.rttUs ?? 0;
+  }
+
+  /** Ends an association and tells the peer why. */
+  close(
+    nowUs: number,
+    id: number,
+    end: { code: CloseCode; reason: string },
+    outbox: AssociationOutbox,
+  ): void {
+    this.#with(id, outbox, (association, own) =>
+      association.close(nowUs, end.code, end.reason, own),
+    );
+  }
+
+  /** Ends all associations: the program stops. */
+  closeAll(nowUs: number, reason: string, outbox: AssociationOutbox): void {
+    for (const id of [...this.#associations.keys()]) {
+      this.close(nowUs, id, { code: "done", reason }, outbox);
+    }
+  }
+
+  #onDatagram(nowUs: number, from: Address, bytes: Uint8Array, outbox: AssociationOutbox): void {
+    const decoded = decodeDatagram(bytes);
+    if (!decoded.ok || channelOf(decoded.value.channel) === undefined) {
+      this.counters.malformed += 1;
+      return;
+    }
+    const datagram = decoded.value;
+    if (datagram.kind === "hello") {
+      this.#onHello(nowUs, from, datagram, outbox);
+      return;
+    }
+    const association = this.#associations.get(datagram.destination);
+    if (association === undefined) {
+      this.counters.unknownAssociation += 1;
+    } else if (association.host !== from.host) {
+      this.counters.wrongSource += 1;
+    } else {
+      this.#with(datagram.destination, outbox, (known, own) =>
+        known.onDatagram(nowUs, datagram, own),
+      );
+    }
+  }
+
+  #onHello(
+    nowUs: number,
+    from: Address,
+    hello: Extract<Datagram, { kind: "hello" }>,
+    outbox: AssociationOutbox,
+  ): void {
+    const small = CHANNELS["message-small"];
+    const answer = (bytes: Uint8Array) => outbox.send(from, "message-small", bytes, bytes.length);
+    if (!hello.versions.includes(PROTOCOL_VERSION)) {
+      answer(encodeUnsupported(small, hello.source, [PROTOCOL_VERSION]));
+      return;
+    }
+    if (hello.cookie.length === 0) {
+      answer(encodeRetry(small, hello.source, this.#cookies.make(nowUs, from, hello.source)));
+      return;
+    }
+    if (!this.#cookies.check(nowUs, from, hello.source, hello.cookie)) {
+      this.counters.badCookie += 1;
+      return;
+    }
+    // A repeated HELLO finds its association, which repeats its own flight by itself.
+    const source = `${from.host} ${hello.source}`;
+    if (this.#pendingBySource.has(source)) return;
+    const prefix = prefixOf(from.host);
+    if (!this.#admits(prefix)) {
+      this.counters.tooManyHandshakes += 1;
+      return;
+    }
+    this.#accept(nowUs, from, { hello, prefix, source }, outbox);
+  }
+
+  #accept(
+    nowUs: number,
+    from: Address,
+    arrival: Pending & { readonly hello: Extract<Datagram, { kind: "hello" }> },
+    outbox: AssociationOutbox,
+  ): void {
+    const { hello, prefix, source } = arrival;
+    const id = this.#freshId();
+    const association = new Association(nowUs, {
+      crypto: this.#options.crypto,
+      id,
+      side: "responder",
+      policy: this.#options.inboundPolicy,
+      host: from.host,
+      ports: hello.singlePort ? { kind: "single", port: from.port } : tableAround(from.port),
+      anonymous: false,
+      singlePort: this.#options.singlePort,
+      peerId: hello.source,
+    });
+    this.#associations.set(id, association);
+    this.#pending.set(id, { prefix, source });
+    this.#pendingBySource.set(source, id);
+    this.#with(id, outbox, (begun, own) => {
+      begun.start(nowUs, own);
+      begun.onOpening(nowUs, hello.tls.slice(), own);
+    });
+  }
+
+  #admits(prefix: string): boolean {
+    if (this.#pending.size >= HANDSHAKES_MAX) return false;
+    if (this.#associations.size >= ASSOCIATIONS_MAX) return false;
+    let same = 0;
+    for (const pending of this.#pending.values()) if (pending.prefix === prefix) same += 1;
+    return same < HANDSHAKES_PER_PREFIX_MAX;
+  }
+
+  #onWritable(nowUs: number, outbox: AssociationOutbox): void {
+    const blocked = [...this.#blocked];
+    this.#blocked.clear();
+    for (const id of blocked) {
+      this.#with(id, outbox, (association, own) => association.onWritable(nowUs, own));
+    }
+  }
+
+  #onTimer(nowUs: number, outbox: AssociationOutbox): void {
+    for (;;) {
+      const id = this.#deadlines.takeExpired(nowUs);
+      if (id === undefined) return;
+      this.#with(id, outbox, (association, own) => association.onTimer(nowUs, own));
+    }
+  }
+
+  /** Lets an association act, and keeps what is known about it true afterwards. */
+  #with(
+    id: number,
+    outbox: AssociationOutbox,
+    act: (association: Association, own: AssociationOutbox) => void,
+  ): void {
+    const association = this.#associations.get(id);
+    if (association === undefined) return;
+    const events: AssociationEvent[] = [];
+    act(association, {
+      send: (to, channel, bytes, segmentBytes) => {
+        const sent = outbox.send(to, channel, bytes, segmentBytes);
+        if (!sent) this.#blocked.add(id);
+        return sent;
+      },
+      handshakeStart: (key, side, anonymous) => outbox.handshakeStart(key, side, anonymous),
+      handshakeFeed: (key, bytes) => outbox.handshakeFeed(key, bytes),
+      handshakeEnd: (key) => outbox.handshakeEnd(key),
+      report: (event) => events.push(event),
+    });
+    if (association.up || association.closed) this.#endPending(id);
+    if (association.closed) this.#forget(id);
+    else this.#deadlines.set(id, association.due());
+    // Reported when all is in order, because who hears it may call us again.
+    for (const event of events) outbox.report(event);
+  }
+
+  #endPending(id: number): void {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    this.#pending.delete(id);
+    this.#pendingBySource.delete(pending.source);
+  }
+
+  #forget(id: number): void {
+    this.#associations.delete(id);
+    this.#deadlines.delete(id);
+    this.#blocked.delete(id);
+  }
+
+  /** An id that nobody can guess and that is not in use; never 0, which names no association. */
+  #freshId(): number {
+    for (;;) {
+      const bytes = this.#options.crypto.randomBytes(4);
+      const id = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+      if (id !== 0 && id < NUMBER_MAX && !this.#associations.has(id)) return id;
+    }
+  }
+}
+
+/** The ports of a device whose small messages come from `port`: the table, moved as a whole. */
+function tableAround(port: number): PeerPorts {
+  const offset = port - (DEVICE_PORTS["message-small"] ?? 0);
+  return { kind: "table", table: offsetPorts(DEVICE_PORTS, offset) };
+}
+
+/** The /24 or /64 of an address, as text. */
+function prefixOf(host: string): string {
+  return host.includes(":")
+    ? host.split(":").slice(0, 4).join(":")
+    : host.split(".").slice(0, 3).join(".");
+}

@@ -1,0 +1,242 @@
+import { concat, equalBytes } from "../base/bytes.ts";
+import { type Due, NEVER } from "../base/machine.ts";
+import type { RecordDatagram } from "../wire/datagram.ts";
+import { ACK_BITMAP_BYTES_MAX, ACK_RANGES_MAX, type AckFrame } from "../wire/frames.ts";
+import {
+  ACK_DELAY_US_MAX,
+  ACK_PACKETS_MAX,
+  FRAGMENTS_MAX,
+  RECEIVE_WINDOW_BYTES,
+  RECORD_WINDOW,
+  SINGLE_US,
+} from "./constants.ts";
+import type { OpenKeys } from "./keys.ts";
+
+/** Fragments of a record that is not complete yet. */
+type Partial = { readonly fragments: (Uint8Array | undefined)[]; held: number; count: number };
+
+/** How many of the newest records of the `once` lane are remembered against replay. */
+const REPLAY_WINDOW = 256;
+
+/**
+ * Both lanes, receiving: puts records together, opens each once, and knows what to acknowledge.
+ *
+ * Nothing that does not open has any effect but one: a record of several datagrams that does not
+ * open shows that somebody forges fragments, and then the peer is asked for one record a datagram,
+ * which leaves nothing to put together and so nothing to spoil.
+ */
+export class RecordReceiver {
+  readonly #keys: OpenKeys;
+  /** All records below are done. */
+  #floor = 0;
+  readonly #done = new Set<number>();
+  readonly #partials = new Map<number, Partial>();
+  #partialBytes = 0;
+  #singleUntilUs = Number.NEGATIVE_INFINITY;
+  #failures = 0;
+  #ranges: { first: number; last: number }[] = [];
+  #newestAtUs = 0;
+  #unacknowledged = 0;
+  #ackDue: Due = NEVER;
+  #onceHighest = -1;
+  readonly #onceSeen = new Set<number>();
+
+  constructor(keys: OpenKeys) {
+    this.#keys = keys;
+  }
+
+  /** How many records did not open. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** Bytes held for records that are not complete. */
+  get heldBytes(): number {
+    return this.#partialBytes;
+  }
+
+  /** When {@link takeAck} must be called. */
+  due(): Due {
+    return this.#ackDue;
+  }
+
+  /** Applies a datagram of a record; returns the plaintext that it completed, if it did. */
+  onDatagram(nowUs: number, datagram: RecordDatagram): Uint8Array | undefined {
+    return datagram.lane === "once" ? this.#openOnce(datagram) : this.#onReliable(nowUs, datagram);
+  }
+
+  /** The peer has sealed what a record said anew under other numbers. */
+  onAbandon(record: number): void {
+    if (record < this.#floor || record >= this.#floor + RECORD_WINDOW) return;
+    this.#dropPartial(record);
+    this.#finish(record);
+  }
+
+  /** The acknowledgement that is due now. */
+  takeAck(nowUs: number): AckFrame {
+    this.#unacknowledged = 0;
+    this.#ackDue = NEVER;
+    return {
+      kind: "ack",
+      ranges: this.#ranges.slice(0, ACK_RANGES_MAX).map((range) => ({ ...range })),
+      delayUs: Math.min(0xff_ff_ff_ff, Math.max(0, nowUs - this.#newestAtUs)),
+      arrivedAtUs: Math.max(0, this.#newestAtUs),
+      windowBytes: RECEIVE_WINDOW_BYTES,
+      recordFloor: this.#floor,
+      recordsDone: this.#bitmap(),
+      single: nowUs < this.#singleUntilUs,
+    };
+  }
+
+  #onReliable(nowUs: number, datagram: RecordDatagram): Uint8Array | undefined {
+    const { record } = datagram;
+    if (record >= this.#floor + RECORD_WINDOW) return undefined;
+    if (datagram.fragment >= FRAGMENTS_MAX) return undefined;
+    if (record < this.#floor || this.#done.has(record)) {
+      // The peer has not heard that this one is done.
+      this.#scheduleAck(nowUs, true);
+      return undefined;
+    }
+    if (datagram.last && datagram.fragment === 0) return this.#openWhole(nowUs, datagram);
+    if (nowUs < this.#singleUntilUs) {
+      this.#scheduleAck(nowUs, true);
+      return undefined;
+    }
+    return this.#gather(nowUs, datagram);
+  }
+
+  #openWhole(nowUs: number, datagram: RecordDatagram): Uint8Array | undefined {
+    const plaintext = this.#keys.open(datagram, datagram.payload);
+    if (plaintext === undefined) {
+      this.#failures += 1;
+      return undefined;
+    }
+    this.#dropPartial(datagram.record);
+    this.#noteArrival(nowUs, datagram.packet);
+    this.#finish(datagram.record);
+    return plaintext;
+  }
+
+  #gather(nowUs: number, datagram: RecordDatagram): Uint8Array | undefined {
+    const { record, fragment, payload } = datagram;
+    const partial = this.#partials.get(record) ?? { fragments: [], held: 0, count: 0 };
+    const known = partial.fragments[fragment];
+    if (known !== undefined) {
+      // Sent again because its acknowledgement was lost; two that differ show a forger.
+      if (equalBytes(known, payload)) this.#noteArrival(nowUs, datagram.packet);
+      else this.#goSingle(nowUs);
+      return undefined;
+    }
+    partial.fragments[fragment] = payload;
+    partial.held += 1;
+    if (datagram.last) partial.count = fragment + 1;
+    this.#partials.set(record, partial);
+    this.#partialBytes += payload.length;
+    this.#noteArrival(nowUs, datagram.packet);
+    if (this.#partialBytes > 2 * RECEIVE_WINDOW_BYTES) {
+      this.#goSingle(nowUs);
+      return undefined;
+    }
+    if (partial.held !== partial.count) return undefined;
+    const fragments = partial.fragments.slice(0, partial.count);
+    this.#dropPartial(record);
+    const whole = fragments.filter((part) => part !== undefined);
+    const plaintext =
+      whole.length === partial.count ? this.#keys.open(datagram, concat(whole)) : undefined;
+    if (plaintext === undefined) {
+      this.#failures += 1;
+      this.#goSingle(nowUs);
+      return undefined;
+    }
+    this.#finish(record);
+    return plaintext;
+  }
+
+  #goSingle(nowUs: number): void {
+    this.#singleUntilUs = nowUs + SINGLE_US;
+    this.#partials.clear();
+    this.#partialBytes = 0;
+    this.#scheduleAck(nowUs, true);
+  }
+
+  #dropPartial(record: number): void {
+    const partial = this.#partials.get(record);
+    if (partial === undefined) return;
+    for (const part of partial.fragments) this.#partialBytes -= part?.length ?? 0;
+    this.#partials.delete(record);
+  }
+
+  #finish(record: number): void {
+    this.#done.add(record);
+    while (this.#done.delete(this.#floor)) this.#floor += 1;
+  }
+
+  #noteArrival(nowUs: number, packet: number): void {
+    const newest = this.#ranges[0];
+    const inOrder = newest === undefined || packet === newest.last + 1;
+    if (newest === undefined || packet > newest.last) this.#newestAtUs = nowUs;
+    insert(this.#ranges, packet);
+    this.#unacknowledged += 1;
+    this.#scheduleAck(nowUs, !inOrder || this.#unacknowledged >= ACK_PACKETS_MAX);
+  }
+
+  #scheduleAck(nowUs: number, now: boolean): void {
+    const atUs = now ? nowUs : nowUs + ACK_DELAY_US_MAX;
+    if (atUs < this.#ackDue.atUs) this.#ackDue = { atUs, reason: "acknowledgement" };
+  }
+
+  #bitmap(): Uint8Array {
+    let highest = -1;
+    for (const record of this.#done) highest = Math.max(highest, record - this.#floor);
+    const bitmap = new Uint8Array(Math.min(ACK_BITMAP_BYTES_MAX, (highest >> 3) + 1));
+    for (const record of this.#done) {
+      const bit = record - this.#floor;
+      bitmap[bit >> 3] = (bitmap[bit >> 3] ?? 0) | (0x80 >> (bit & 7));
+    }
+    return bitmap;
+  }
+
+  #openOnce(datagram: RecordDatagram): Uint8Array | undefined {
+    const { record } = datagram;
+    if (record <= this.#onceHighest - REPLAY_WINDOW || this.#onceSeen.has(record)) return undefined;
+    if (!datagram.last || datagram.fragment !== 0) return undefined;
+    const plaintext = this.#keys.open(datagram, datagram.payload);
+    if (plaintext === undefined) {
+      this.#failures += 1;
+      return undefined;
+    }
+    this.#onceSeen.add(record);
+    this.#onceHighest = Math.max(this.#onceHighest, record);
+    if (this.#onceSeen.size > 2 * REPLAY_WINDOW) {
+      for (const seen of this.#onceSeen) {
+        if (seen <= this.#onceHighest - REPLAY_WINDOW) this.#onceSeen.delete(seen);
+      }
+    }
+    return plaintext;
+  }
+}
+
+/** Adds a packet to ranges that are sorted newest first; at most twice as many as are told. */
+function insert(ranges: { first: number; last: number }[], packet: number): void {
+  let index = 0;
+  for (; index < ranges.length; index += 1) {
+    const range = ranges[index];
+    if (range === undefined || packet > range.last + 1) break;
+    if (packet === range.last + 1) {
+      range.last = packet;
+      return;
+    }
+    if (packet >= range.first) return;
+    if (packet === range.first - 1) {
+      range.first = packet;
+      const below = ranges[index + 1];
+      if (below !== undefined && below.last + 1 === packet) {
+        range.first = below.first;
+        ranges.splice(index + 1, 1);
+      }
+      return;
+    }
+  }
+  ranges.splice(index, 0, { first: packet, last: packet });
+  if (ranges.length > 2 * ACK_RANGES_MAX) ranges.pop();
+}

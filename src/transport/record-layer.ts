@@ -1,0 +1,214 @@
+import { ByteWriter } from "../base/byte-writer.ts";
+import { type Due, earlier } from "../base/machine.ts";
+import { CHANNELS, type Channel } from "../effects/channels.ts";
+import type { Crypto } from "../effects/crypto.ts";
+import type { Side } from "../effects/handshake.ts";
+import { RECORD_HEADER_BYTES, type RecordDatagram, writeRecordHeader } from "../wire/datagram.ts";
+import { type Frame, readFrames, writeFrame } from "../wire/frames.ts";
+import { CLOSE_CODES } from "./close-codes.ts";
+import type { Controller } from "./congestion/controller.ts";
+import { FAILED_OPENINGS_MAX } from "./constants.ts";
+import { type AssociationIds, OpenKeys, SealKeys } from "./keys.ts";
+import { framed, MessageStream } from "./message-stream.ts";
+import { Outgoing } from "./outgoing.ts";
+import { RecordReceiver } from "./receiver.ts";
+import type { RttEstimator } from "./rtt.ts";
+import { RecordSender, type SendOn } from "./sender.ts";
+
+/** What comes out of sealed records. */
+export type RecordEvents = {
+  onMessage(bytes: Uint8Array): void;
+  onBlock(requestId: number, offsetBytes: number, data: Uint8Array): void;
+  /** The peer closed, or (`byPeer` false) broke a rule and is to be cut off. */
+  onClose(code: number, reason: string, byPeer: boolean): void;
+};
+
+/** Most bytes of a stream frame, so that a long message does not hold up the window at once. */
+const STREAM_CHUNK_BYTES = 16_384;
+
+/** What both sides can say to each other once they share keys. */
+export class RecordLayer {
+  readonly #seal: SealKeys;
+  readonly #outgoing = new Outgoing();
+  readonly #sender: RecordSender;
+  readonly #receiver: RecordReceiver;
+  readonly #stream = new MessageStream();
+  readonly #peer: number;
+  #streamBytes = 0;
+  #nextOnce = 0;
+  #ackChannel: Channel = "reply-small";
+  #heardAtUs: number;
+  #opened = false;
+
+  constructor(options: {
+    readonly nowUs: number;
+    readonly crypto: Crypto;
+    readonly secret: Uint8Array;
+    readonly side: Side;
+    readonly ids: AssociationIds;
+    readonly rtt: RttEstimator;
+    readonly controller: Controller;
+  }) {
+    const { side, ids, nowUs } = options;
+    const other = side === "initiator" ? "responder" : "initiator";
+    this.#peer = ids[other];
+    this.#seal = new SealKeys(options.crypto, options.secret, { side, ids, nowUs });
+    const openKeys = new OpenKeys(options.crypto, options.secret, { side: other, ids });
+    this.#receiver = new RecordReceiver(openKeys);
+    this.#sender = new RecordSender({
+      keys: this.#seal,
+      peer: this.#peer,
+      rtt: options.rtt,
+      outgoing: this.#outgoing,
+      controller: options.controller,
+    });
+    this.#heardAtUs = nowUs;
+  }
+
+  /** Whether a record of the peer's has been opened: only then is the association up. */
+  get opened(): boolean {
+    return this.#opened;
+  }
+
+  /** When the last record that opened arrived. */
+  get heardAtUs(): number {
+    return this.#heardAtUs;
+  }
+
+  /** Whether the peer owes us an acknowledgement. */
+  get waiting(): boolean {
+    return this.#sender.waiting;
+  }
+
+  get exhausted(): boolean {
+    return this.#sender.exhausted;
+  }
+
+  get sentBytes(): number {
+    return this.#sender.sentBytes;
+  }
+
+  /** Bytes of blocks that wait to be sealed. */
+  get queuedBytes(): number {
+    return this.#outgoing.blockBytes;
+  }
+
+  /** Bytes held of records that are not complete. */
+  get heldBytes(): number {
+    return this.#receiver.heldBytes;
+  }
+
+  /** Takes another congestion controller, and another channel for acknowledgements. */
+  useController(controller: Controller, ackChannel: Channel): void {
+    this.#sender.useController(controller);
+    this.#ackChannel = ackChannel;
+  }
+
+  addMessage(channel: Channel, message: Uint8Array): void {
+    const bytes = framed(message);
+    for (let at = 0; at < bytes.length; at += STREAM_CHUNK_BYTES) {
+      const data = bytes.subarray(at, at + STREAM_CHUNK_BYTES);
+      this.#outgoing.add(channel, { kind: "stream", offsetBytes: this.#streamBytes, data });
+      this.#streamBytes += data.length;
+    }
+  }
+
+  addBlock(channel: Channel, requestId: number, offsetBytes: number, data: Uint8Array): void {
+    this.#outgoing.add(channel, { kind: "block", requestId, offsetBytes, data });
+  }
+
+  dropBlocks(requestId: number): void {
+    this.#outgoing.dropBlocks(requestId);
+  }
+
+  addPing(): void {
+    this.#outgoing.add("reply-small", { kind: "ping" });
+  }
+
+  onWritable(): void {
+    this.#sender.onWritable();
+  }
+
+  due(): Due {
+    return earlier(this.#receiver.due(), this.#sender.due());
+  }
+
+  /** Applies a datagram; what it brings goes to `events`. */
+  onDatagram(nowUs: number, datagram: RecordDatagram, events: RecordEvents): void {
+    const plaintext = this.#receiver.onDatagram(nowUs, datagram);
+    if (this.#receiver.failures > FAILED_OPENINGS_MAX) {
+      events.onClose(CLOSE_CODES.integrity, "too many records did not open", false);
+    }
+    if (plaintext === undefined) return;
+    this.#opened = true;
+    this.#heardAtUs = nowUs;
+    const frames = readFrames(plaintext);
+    if (frames === undefined) {
+      events.onClose(CLOSE_CODES["protocol-error"], "a record is not made of frames", false);
+      return;
+    }
+    for (const frame of frames) this.#onFrame(nowUs, frame, events);
+  }
+
+  /** Does what is due and sends what may be sent. */
+  flush(nowUs: number, send: SendOn): void {
+    this.#sender.onTimer(nowUs);
+    if (this.#receiver.due().atUs <= nowUs) {
+      this.#sendOnce(nowUs, this.#ackChannel, this.#receiver.takeAck(nowUs), send);
+    }
+    this.#sender.pump(nowUs, send);
+  }
+
+  /** Says good-bye; said once, it may be lost. */
+  sendClose(nowUs: number, code: number, reason: string, send: SendOn): void {
+    this.#sendOnce(nowUs, "reply-small", { kind: "close", code, reason }, send);
+  }
+
+  #onFrame(nowUs: number, frame: Frame, events: RecordEvents): void {
+    switch (frame.kind) {
+      case "ack":
+        this.#sender.onAck(nowUs, frame);
+        break;
+      case "stream":
+        this.#onStream(frame.offsetBytes, frame.data, events);
+        break;
+      case "block":
+        events.onBlock(frame.requestId, frame.offsetBytes, frame.data);
+        break;
+      case "abandon":
+        this.#receiver.onAbandon(frame.record);
+        break;
+      case "ping":
+        break;
+      case "close":
+        events.onClose(frame.code, frame.reason, true);
+        break;
+    }
+  }
+
+  #onStream(offsetBytes: number, data: Uint8Array, events: RecordEvents): void {
+    const messages = this.#stream.onData(offsetBytes, data);
+    if (!messages.ok) {
+      events.onClose(CLOSE_CODES["protocol-error"], messages.error, false);
+      return;
+    }
+    for (const message of messages.value) events.onMessage(message);
+  }
+
+  #sendOnce(nowUs: number, channel: Channel, frame: Frame, send: SendOn): void {
+    const writer = new ByteWriter(512);
+    writeFrame(writer, frame);
+    const record = this.#nextOnce++;
+    const phase = this.#seal.phase(nowUs);
+    const destination = this.#peer;
+    const name = { channel: CHANNELS[channel], lane: "once" as const, phase, destination, record };
+    const sealed = this.#seal.seal(name, writer.written());
+    const datagram = new Uint8Array(RECORD_HEADER_BYTES + sealed.length);
+    const packet = this.#sender.takePacketNumber();
+    const lengthBytes = sealed.length;
+    writeRecordHeader(datagram, 0, { ...name, packet, fragment: 0, last: true, lengthBytes });
+    datagram.set(sealed, RECORD_HEADER_BYTES);
+    // Where the world's queue is full, a later acknowledgement says it all again.
+    send(channel, datagram, datagram.length);
+  }
+}
