@@ -3,7 +3,7 @@ export type ManifestFile = {
   /** Relative, `/` between its parts; see `path-rules.ts` for what is refused. */
   readonly path: string;
   readonly sizeBytes: number;
-  /** Permission bits, as in POSIX: 0o644, 0o755. */
+  /** Permission bits, as in POSIX: 0o644 or 0o755, nothing else. */
   readonly mode: number;
   readonly sha256: Uint8Array;
 };
@@ -24,12 +24,15 @@ export type ManifestAction = {
 
 /** What a content is: everything a device must know to fetch, verify and hand it over. */
 export type Manifest = {
+  /** With the version, the folder in which devices hand it over; see `checkWord`. */
   readonly name: string;
   readonly version: string;
   /** A word of the publisher's choice, such as `application` or `update`. */
   readonly type: string;
   readonly signedAtS: number;
+  /** One at least, in the order of `comparePaths`. */
   readonly files: readonly ManifestFile[];
+  /** Folders with nothing in them, in the order of `comparePaths`. */
   readonly emptyFolders: readonly string[];
   readonly sizeBytes: number;
   /** SHA-256 of the complete transfer. */

@@ -21,7 +21,12 @@ import {
   SILENCE_US_MAX,
 } from "./constants.ts";
 import { type Flight, HandshakeFlights } from "./handshake-flights.ts";
-import { judgePeer, type PeerIdentity, REFUSAL_CLOSE_CODES } from "./judge-peer.ts";
+import {
+  judgePeer,
+  type PeerIdentity,
+  REFUSAL_CLOSE_CODES,
+  refusalOfCloseCode,
+} from "./judge-peer.ts";
 import { RecordLayer } from "./record-layer.ts";
 import { RttEstimator } from "./rtt.ts";
 
@@ -366,7 +371,7 @@ export class Association {
         }
       },
       onClose: (code, reason, byPeer) => {
-        const name = refusalName(code) ?? closeName(code);
+        const name = refusalOfCloseCode(code) ?? closeName(code);
         if (byPeer) this.#report({ code: name, reason, byPeer }, outbox);
         else this.#down(nowUs, "protocol-error", reason, false, outbox);
       },
@@ -460,7 +465,3 @@ export class Association {
 const SMALL_MESSAGE_BYTES = 1_024;
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
-
-function refusalName(code: number): string | undefined {
-  return Object.entries(REFUSAL_CLOSE_CODES).find(([, number]) => number === code)?.[0];
-}

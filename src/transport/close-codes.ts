@@ -22,6 +22,10 @@ export const CLOSE_CODES = {
   exhausted: 8,
   /** Too many records did not open. */
   integrity: 9,
+  /** The server has a newer association with the device. */
+  replaced: 256,
+  /** The certificate is good, but the server does not know the device. */
+  "unknown-device": 257,
 } as const;
 
 /** The name of a reason to close. */
@@ -34,4 +38,9 @@ const NAMES = new Map<number, string>(
 /** The name of a code that a peer sent; the number itself where we do not know it. */
 export function closeName(code: number): string {
   return NAMES.get(code) ?? `code ${code}`;
+}
+
+/** The reason with this number; `done` where there is none. */
+export function closeCodeOf(code: number): CloseCode {
+  return (NAMES.get(code) ?? "done") as CloseCode;
 }

@@ -1,0 +1,25 @@
+import type { Logger } from "pino";
+import type { PeerEvent } from "../peer/contract.ts";
+
+/** How loud each event is: WARN may wake someone. */
+const LEVELS: Readonly<Record<PeerEvent["kind"], "debug" | "info" | "warn">> = {
+  "server-connected": "info",
+  "server-lost": "warn",
+  "peer-connected": "debug",
+  "peer-lost": "info",
+  "peer-misbehaved": "warn",
+  "office-assigned": "info",
+  "rvp-changed": "info",
+  "content-started": "info",
+  "content-finished": "info",
+  "content-failed": "warn",
+  "piece-mismatched": "warn",
+  "content-published": "info",
+  "publication-refused": "warn",
+};
+
+/** Writes what happened to the log: the event's name and its fields. */
+export function logEvent(log: Logger, event: PeerEvent): void {
+  const { kind, ...fields } = event;
+  log[LEVELS[kind]](fields, kind);
+}

@@ -1,0 +1,172 @@
+import { setImmediate } from "node:timers/promises";
+import { equalBytes } from "../../base/bytes.ts";
+import { MIB } from "../../base/units.ts";
+import type { ManifestPiece } from "../../content/manifest.ts";
+import { diskProblem, sha256, writeFully } from "./disk.ts";
+import type { HandleCache } from "./handle-cache.ts";
+import type { StoreIndex } from "./store-index.ts";
+import {
+  blobPath,
+  hold,
+  pieceOf,
+  type StorageReport,
+  type StoredContent,
+} from "./stored-content.ts";
+
+/** A piece whose bytes are to be kept. */
+export type PieceToStore = {
+  readonly content: StoredContent;
+  readonly piece: number;
+  readonly bytes: Uint8Array;
+};
+
+/**
+ * Writes pieces so that a piece counts only when nothing can take it away any more: verified in
+ * memory, written, the file synced, and then noted in the index; only then is it reported.
+ *
+ * A sync costs the same for one piece as for many, so all that came while the last batch was under
+ * way makes up the next one. Nothing ever waits for company.
+ */
+export class PieceWriter {
+  readonly #index: StoreIndex;
+  readonly #handles: HandleCache;
+  readonly #batchBytesMax: number;
+  readonly #report: StorageReport;
+  #queue: PieceToStore[] = [];
+  #batch: Promise<void> | undefined;
+
+  constructor(parts: {
+    readonly index: StoreIndex;
+    readonly handles: HandleCache;
+    /** Most bytes of a batch, unless its first piece alone has more. */
+    readonly batchBytesMax: number;
+    /** Told what became of each piece. */
+    readonly report: StorageReport;
+  }) {
+    this.#index = parts.index;
+    this.#handles = parts.handles;
+    this.#batchBytesMax = parts.batchBytesMax;
+    this.#report = parts.report;
+  }
+
+  /** Takes a piece. */
+  push(job: PieceToStore): void {
+    this.#queue.push(job);
+    if (this.#batch === undefined) this.#startBatch();
+  }
+
+  /** Waits until the batch under way, if there is one, is over. */
+  async settled(): Promise<void> {
+    await this.#batch;
+  }
+
+  /** Waits until nothing is left to write. */
+  async drained(): Promise<void> {
+    while (this.#batch !== undefined) await this.#batch;
+  }
+
+  /**
+   * Writes, syncs and notes pieces that have been verified.
+   *
+   * @throws What the disk or the index refuses with; then none of them counts.
+   */
+  async keep(content: StoredContent, jobs: readonly PieceToStore[]): Promise<void> {
+    await this.#handles.use(blobPath(content), "r+", async (file) => {
+      await Promise.all(
+        jobs.map(({ piece, bytes }) =>
+          writeFully(file, bytes, pieceOf(content, piece)?.offsetBytes ?? 0),
+        ),
+      );
+      await file.datasync();
+    });
+    this.#index.addPieces(
+      jobs.map(({ piece }) => ({
+        contentId: content.contentId,
+        piece,
+        sha256: pieceOf(content, piece)?.sha256 ?? new Uint8Array(),
+      })),
+    );
+    for (const { piece } of jobs) hold(content, piece);
+  }
+
+  #startBatch(): void {
+    const batch = this.#takeBatch();
+    this.#batch = this.#commit(batch).finally(() => {
+      this.#batch = undefined;
+      if (this.#queue.length > 0) this.#startBatch();
+    });
+  }
+
+  #takeBatch(): readonly PieceToStore[] {
+    let bytes = 0;
+    const beyond = this.#queue.findIndex((job, index) => {
+      bytes += job.bytes.length;
+      return index > 0 && bytes > this.#batchBytesMax;
+    });
+    return this.#queue.splice(0, beyond < 0 ? this.#queue.length : beyond);
+  }
+
+  async #commit(batch: readonly PieceToStore[]): Promise<void> {
+    const sound = await this.#verify(batch);
+    const groups = new Map<StoredContent, PieceToStore[]>();
+    for (const job of sound) {
+      const group = groups.get(job.content) ?? [];
+      groups.set(job.content, group);
+      group.push(job);
+    }
+    await Promise.all([...groups].map(([content, jobs]) => this.#commitContent(content, jobs)));
+  }
+
+  async #commitContent(content: StoredContent, jobs: readonly PieceToStore[]): Promise<void> {
+    const { contentId } = content;
+    try {
+      await this.keep(content, jobs);
+    } catch (error) {
+      const problem = diskProblem("write a piece", error);
+      for (const { piece } of jobs) {
+        this.#report({ kind: "piece-rejected", contentId, piece, cause: "disk", problem });
+      }
+      return;
+    }
+    for (const { piece } of jobs) this.#report({ kind: "piece-stored", contentId, piece });
+  }
+
+  /** The pieces of a batch whose bytes are right and that are not held yet. */
+  async #verify(batch: readonly PieceToStore[]): Promise<PieceToStore[]> {
+    const sound: PieceToStore[] = [];
+    let hashedBytes = 0;
+    for (const job of batch) {
+      const { content, piece, bytes } = job;
+      const { contentId } = content;
+      const problem = problemOf(job);
+      if (problem !== undefined) {
+        this.#report({ kind: "piece-rejected", contentId, piece, ...problem });
+      } else if (content.held.has(piece)) {
+        this.#report({ kind: "piece-stored", contentId, piece });
+      } else {
+        sound.push(job);
+      }
+      hashedBytes += bytes.length;
+      if (hashedBytes < HASHED_BYTES_MAX) continue;
+      // Others on this thread have packets to answer.
+      hashedBytes = 0;
+      await setImmediate();
+    }
+    return sound;
+  }
+}
+
+/** How much is hashed before others on this thread get their turn: about a millisecond's work. */
+const HASHED_BYTES_MAX: number = MIB;
+
+type Rejection = { readonly cause: "mismatch" | "disk"; readonly problem: string };
+
+function problemOf({ content, piece, bytes }: PieceToStore): Rejection | undefined {
+  const expected: ManifestPiece | undefined = pieceOf(content, piece);
+  if (content.removed) return { cause: "disk", problem: "The content has been removed." };
+  if (expected === undefined) {
+    return { cause: "mismatch", problem: `The content has no piece ${piece}.` };
+  }
+  const right = bytes.length === expected.sizeBytes && equalBytes(sha256(bytes), expected.sha256);
+  return right ? undefined : { cause: "mismatch", problem: `Piece ${piece} has the wrong bytes.` };
+}

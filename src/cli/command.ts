@@ -1,0 +1,108 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { EXIT_HELP } from "./exit-codes.ts";
+import type { Io } from "./io.ts";
+
+/** What a command brings: with `--json` the value, else the text, is written to standard output. */
+export type CommandResult = {
+  /** `undefined` where the command has written its JSON itself. */
+  readonly json: unknown;
+  readonly text: string;
+  /** Default 0. */
+  readonly exitCode?: number;
+};
+
+/** One option of a command. */
+export type OptionSpec = {
+  /** As commander has it: `--data <folder>`. */
+  readonly flags: string;
+  readonly description: string;
+  readonly required?: boolean;
+  readonly repeated?: boolean;
+  readonly hidden?: boolean;
+  readonly choices?: readonly string[];
+  /** Reads the value; throws {@link InvalidArgumentError} where it is not allowed. */
+  readonly parse?: (text: string) => unknown;
+};
+
+/** One command. */
+export type CommandSpec<Options> = {
+  /** Its name and arguments: `show <id>`. */
+  readonly usage: string;
+  /** A sentence; the first line of its help. */
+  readonly description: string;
+  /** Whole command lines. */
+  readonly examples: readonly string[];
+  readonly options: readonly OptionSpec[];
+  readonly hidden?: boolean;
+  run(call: {
+    readonly arguments: readonly string[];
+    readonly options: Options & { readonly json?: true };
+    readonly io: Io;
+  }): Promise<CommandResult> | CommandResult;
+};
+
+/** What the commands are built with. */
+export type CommandHost = {
+  readonly io: Io;
+  onResult(result: CommandResult): void;
+  /** Told what commander has to say of wrong arguments. */
+  onUsageError(text: string): void;
+};
+
+/** Adds a command below `parent`. */
+export function addCommand<Options>(
+  parent: Command,
+  host: CommandHost,
+  spec: CommandSpec<Options>,
+): void {
+  const command = parent.command(spec.usage, { hidden: spec.hidden ?? false });
+  command.description(spec.description);
+  for (const option of spec.options) command.addOption(commanderOption(option));
+  command.option("--json", "write one JSON document to standard output, and nothing else");
+  command.addHelpText("after", `\n${exampleHelp(spec.examples)}\n${EXIT_HELP}`);
+  command.action(async (...given: unknown[]) => {
+    const own = command.opts() as Options & { readonly json?: true };
+    const words = given.slice(0, -2).filter((word) => typeof word === "string");
+    host.onResult(await spec.run({ arguments: words, options: own, io: host.io }));
+  });
+}
+
+/** Reads a whole number in a range, for an option. */
+export function wholeNumber(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= minimum && value <= maximum) return value;
+    throw new InvalidArgumentError(`Allowed is a whole number from ${minimum} to ${maximum}.`);
+  };
+}
+
+/** Reads a number in a range, for an option. */
+export function anyNumber(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (value >= minimum && value <= maximum) return value;
+    throw new InvalidArgumentError(`Allowed is a number from ${minimum} to ${maximum}.`);
+  };
+}
+
+function exampleHelp(examples: readonly string[]): string {
+  const title = examples.length === 1 ? "Example" : "Examples";
+  return [`${title}:`, ...examples.map((example) => `  ${example}`)].join("\n");
+}
+
+function commanderOption(spec: OptionSpec): Option {
+  const option = new Option(spec.flags, spec.description);
+  if (spec.required === true) option.makeOptionMandatory();
+  if (spec.hidden === true) option.hideHelp();
+  if (spec.choices !== undefined) option.choices(spec.choices);
+  const { parse } = spec;
+  if (spec.repeated === true) {
+    option.argParser((text: string, earlier: readonly string[] | undefined) => [
+      ...(earlier ?? []),
+      text,
+    ]);
+  } else if (parse !== undefined) {
+    option.argParser((text: string) => parse(text));
+  }
+  return option;
+}

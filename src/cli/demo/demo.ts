@@ -1,0 +1,225 @@
+import { SERVER_ROUTES } from "../../api/server-routes.ts";
+import type { DeploymentDetail } from "../../api/server-schemas.ts";
+import { Line } from "../../runtime/line.ts";
+import { isOver } from "../commands/deployment.ts";
+import { interrupted, pause } from "../interruption.ts";
+import type { Output } from "../io.ts";
+import { type Control, openControl } from "../parts.ts";
+import { Progress } from "../progress.ts";
+import { publishPackage } from "../publishing.ts";
+import { Children } from "./children.ts";
+import {
+  claimFolder,
+  type DemoState,
+  NO_STATE,
+  readDemoState,
+  removeDemoState,
+  writeDemoState,
+} from "./demo-state.ts";
+import { Meter, type OfficeResult, officeResults, viewOf } from "./measurement.ts";
+import type { DemoPlan } from "./plan.ts";
+import { checkPorts, enrolAgents, packageSource, prepareFolders } from "./preparation.ts";
+import { Screen } from "./screen.ts";
+import { renderSummary } from "./view.ts";
+import { waitFor } from "./waiting.ts";
+
+/** What a demonstration came to; with `--json` its last line. */
+export type DemoResult = {
+  readonly ok: boolean;
+  readonly contentId: string;
+  readonly sizeBytes: number;
+  readonly seconds: number;
+  readonly devices: number;
+  readonly verified: number;
+  readonly offices: readonly OfficeResult[];
+};
+
+/** How a demonstration is to be run. */
+export type DemoOptions = {
+  /** Forgets what earlier runs have left. */
+  readonly fresh: boolean;
+  /** Where the live view goes. */
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  /** Whether the organisation stays up after that, until the signal aborts. */
+  readonly stayUp: boolean;
+  /** Told once, when every device has come to an end. */
+  onResult(result: DemoResult): void;
+};
+
+/**
+ * Runs the demonstration: a server and agents, each a process of its own, in two offices with a
+ * slow line between them, and distributes a package to all.
+ *
+ * Every process has ended when the promise is settled, whichever way.
+ */
+export async function runDemo(plan: DemoPlan, options: DemoOptions): Promise<void> {
+  const screen = new Screen(options.output);
+  if (options.fresh) await removeDemoState(plan);
+  const earlier = await readDemoState(plan);
+  screen.say(
+    earlier === undefined
+      ? `A new demonstration organisation in ${plan.folder}.`
+      : `The demonstration organisation of an earlier run, found in ${plan.folder} (--fresh starts anew).`,
+  );
+  await checkPorts(plan);
+  await claimFolder(plan);
+  const children = new Children(plan.logs);
+  const kill = () => children.kill();
+  process.on("exit", kill);
+  const line = await Line.open({
+    listen: { host: "127.0.0.1", port: 0 },
+    offices: plan.offices,
+    mbit: plan.wanMbit,
+  });
+  const stage = { plan, options, screen, children, line };
+  try {
+    await distribute(stage, earlier ?? NO_STATE);
+    if (options.stayUp) await stayUp(stage);
+  } catch (error) {
+    // Ctrl-C in a terminal goes to our processes too: that they end then is no failure of theirs.
+    throw options.signal.aborted ? interrupted() : error;
+  } finally {
+    await children.end();
+    await line.close();
+    process.off("exit", kill);
+  }
+}
+
+type Stage = {
+  readonly plan: DemoPlan;
+  readonly options: DemoOptions;
+  readonly screen: Screen;
+  readonly children: Children;
+  readonly line: Line;
+};
+
+async function distribute(stage: Stage, earlier: DemoState): Promise<void> {
+  const { plan, options, screen, children } = stage;
+  let state = await prepareFolders(plan, earlier);
+  const lineAddress = `network.line=${stage.line.address.host}:${stage.line.address.port}`;
+  children.start("server", ["server", "run", "--data", plan.server.data, "--set", lineAddress]);
+  const control = await openControl(plan.server.data);
+  await waitFor(stage, "the server to answer", () => control(SERVER_ROUTES.showServer));
+  await control(SERVER_ROUTES.replaceOffices, {
+    body: {
+      offices: plan.offices.map((office) => ({ ...office, subnets: [...office.subnets] })),
+    },
+  });
+  state = await enrolAgents({ plan, state, control, lineAddress, signal: options.signal });
+  for (const agent of plan.agents) {
+    children.start(agent.name, ["agent", "run", "--data", agent.data, "--set", lineAddress]);
+  }
+  await waitFor(stage, "every agent to report to the server", async () => {
+    const { devices } = await control(SERVER_ROUTES.listDevices);
+    return devices.filter(({ present }) => present).length >= plan.agents.length || undefined;
+  });
+  const offices = plan.offices.map(
+    ({ name }) => `${name} (${plan.agents.filter(({ office }) => office === name).length} agents)`,
+  );
+  screen.say(`The server and ${offices.join(" and ")} are up.`);
+  state = await publish(stage, state);
+  const deploymentId = await deploy(stage, state, control);
+  const result = await watch(stage, state, control, deploymentId);
+  options.onResult(result);
+}
+
+async function stayUp({ children, options }: Stage): Promise<never> {
+  for (;;) {
+    children.check();
+    await pause(STAY_MS, options.signal);
+  }
+}
+
+/** How often it is looked whether all processes still run, in milliseconds. */
+const STAY_MS = 1_000;
+
+/** Publishes the package through the first agent, unless an earlier run has. */
+async function publish(stage: Stage, state: DemoState): Promise<DemoState> {
+  const { plan, options, screen } = stage;
+  const source = packageSource(plan.package.path);
+  const { name, version } = plan.package;
+  if (state.published?.source === source) {
+    screen.say(`${name} ${version} has been published before.`);
+    return state;
+  }
+  screen.say(`Publishing ${plan.package.path} as ${name} ${version}.`);
+  const progress = new Progress({ ...NO_IO, stderr: options.output });
+  try {
+    const { contentId } = await publishPackage({
+      ...plan.package,
+      type: "application",
+      keyFile: `${plan.publisher}.key`,
+      storageFolder: plan.storage,
+      agentData: plan.agents[0]?.data ?? "",
+      signal: options.signal,
+      onProgress: (what, done, total) => progress.show(what, done, total),
+    });
+    const next = { ...state, published: { source, contentId } };
+    await writeDemoState(plan, next);
+    return next;
+  } finally {
+    progress.end();
+  }
+}
+
+const NO_IO = { stdout: { write: () => {} }, environment: {} };
+
+/** Has the content distributed to every device, unless an earlier run has. */
+async function deploy(stage: Stage, state: DemoState, control: Control): Promise<string> {
+  const { published } = state;
+  if (published?.deploymentId !== undefined) return published.deploymentId;
+  const contentId = published?.contentId ?? "";
+  const { deploymentId } = await control(SERVER_ROUTES.deploy, {
+    body: { contentId, targets: { all: true } },
+  });
+  if (published !== undefined) {
+    await writeDemoState(stage.plan, { ...state, published: { ...published, deploymentId } });
+  }
+  return deploymentId;
+}
+
+/** Shows the distribution until every device has come to an end. */
+async function watch(
+  stage: Stage,
+  state: DemoState,
+  control: Control,
+  deploymentId: string,
+): Promise<DemoResult> {
+  const { plan, options, screen, children, line } = stage;
+  const meter = new Meter();
+  for (;;) {
+    children.check();
+    const deployment = await control(SERVER_ROUTES.showDeployment, { params: { deploymentId } });
+    meter.add(performance.now(), line.counters());
+    const view = viewOf({ plan, state, deployment, meter, nowMs: Date.now() });
+    const over = isOver(deployment);
+    if (!over || options.output.isTTY === true) screen.show(view);
+    if (over) {
+      for (const text of renderSummary(view)) screen.say(text);
+      return resultOf(plan, state, deployment, view.seconds);
+    }
+    await pause(WATCH_MS, options.signal);
+  }
+}
+
+/** How often the server is asked how far it is, in milliseconds. */
+const WATCH_MS = 250;
+
+function resultOf(
+  plan: DemoPlan,
+  state: DemoState,
+  deployment: DeploymentDetail,
+  seconds: number,
+): DemoResult {
+  const verified = deployment.devices.filter((device) => device.state === "complete").length;
+  return {
+    ok: verified === plan.agents.length && deployment.devices.length === plan.agents.length,
+    contentId: deployment.contentId,
+    sizeBytes: deployment.sizeBytes,
+    seconds: Math.round(seconds * 10) / 10,
+    devices: deployment.devices.length,
+    verified,
+    offices: officeResults(state, deployment),
+  };
+}

@@ -1,0 +1,75 @@
+import { join, resolve } from "node:path";
+import type { AgentSettings } from "../agent/settings.ts";
+import type { BodyOf, ParamsOf, ResponseOf, Route } from "../api/route.ts";
+import type { ServerSettings } from "../server/settings.ts";
+
+// Everything that the commands take from the rest of the product. It is loaded when a command
+// needs it: `branchline --help` should not wait for the web server.
+
+/** Asks a running program for an operation of its API. @throws OperatorError where it refuses. */
+export type Control = <R extends Route>(
+  route: R,
+  input?: { readonly params?: ParamsOf<R>; readonly body?: BodyOf<R> },
+) => Promise<ResponseOf<R>>;
+
+/** The control interface of the program whose data folder this is. */
+export async function openControl(dataFolder: string): Promise<Control> {
+  const { createControlClient } = await import("../runtime/control-client.ts");
+  const client = createControlClient(controlSocket(dataFolder));
+  return (route, input) => client.call(route, input);
+}
+
+/** Where the program with this data folder listens for commands. */
+export function controlSocket(dataFolder: string): string {
+  return join(dataFolder, "control.sock");
+}
+
+/** Runs the agent until the signal aborts. */
+export async function runTheAgent(settings: AgentSettings, signal: AbortSignal): Promise<void> {
+  const { runAgent } = await import("../agent/program.ts");
+  await runAgent(settings, { signal, log: await createLog(settings.log.level) });
+}
+
+/** Brings the device its certificate. */
+export async function enrolTheAgent(
+  settings: AgentSettings,
+  enrolment: {
+    readonly server: string;
+    readonly key: string;
+    readonly fingerprint: string;
+    readonly publisherFiles: readonly string[];
+  },
+): Promise<{ readonly deviceId: string }> {
+  const { enrolAgent } = await import("../agent/program.ts");
+  return await enrolAgent(settings, enrolment);
+}
+
+/** Makes the server's authority and database. */
+export async function initialiseTheServer(
+  settings: ServerSettings,
+): Promise<{ readonly securityKey: string; readonly fingerprint: string }> {
+  const { initialiseServer } = await import("../server/initialise.ts");
+  return await initialiseServer(settings);
+}
+
+/** Runs the server until the signal aborts. */
+export async function runTheServer(settings: ServerSettings, signal: AbortSignal): Promise<void> {
+  const { runServer } = await import("../server/program.ts");
+  await runServer(settings, { signal, log: await createLog(settings.log.level) });
+}
+
+/** Makes a publisher's key pair: `PATH.key` and `PATH.publisher`. */
+export async function makePublisherKey(
+  path: string,
+): Promise<{ readonly name: string; readonly keyFile: string; readonly publisherFile: string }> {
+  const { newPublisherKey } = await import("../runtime/publisher-key.ts");
+  const whole = resolve(path);
+  const { name } = await newPublisherKey(whole);
+  return { name, keyFile: `${whole}.key`, publisherFile: `${whole}.publisher` };
+}
+
+/** A log of JSON lines on standard error. */
+async function createLog(level: AgentSettings["log"]["level"]) {
+  const { destination, pino } = await import("pino");
+  return pino({ level, base: null }, destination({ dest: 2, sync: true }));
+}

@@ -1,0 +1,42 @@
+import { Command } from "commander";
+import { PRODUCT_VERSION } from "../base/constants.ts";
+import type { CommandHost } from "./command.ts";
+import { addAgentCommands } from "./commands/agent.ts";
+import { addContentCommands } from "./commands/content.ts";
+import { addDemoCommand } from "./commands/demo.ts";
+import { addDeploymentCommands } from "./commands/deployment.ts";
+import { addDeviceCommands } from "./commands/device.ts";
+import { addLineCommand } from "./commands/line.ts";
+import { addPublishCommands } from "./commands/publish.ts";
+import { addServerCommands } from "./commands/server.ts";
+import { addTopologyCommands } from "./commands/topology.ts";
+import { EXIT_HELP } from "./exit-codes.ts";
+
+/** Builds `branchline` with all its commands. */
+export function createProgram(host: CommandHost): Command {
+  const program = new Command("branchline");
+  program
+    .description(
+      "Gets software onto every computer of an organisation: once over each line, then from " +
+        "computer to computer.",
+    )
+    .version(PRODUCT_VERSION)
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => host.io.stdout.write(text),
+      writeErr: (text) => host.onUsageError(text),
+    })
+    .addHelpText("after", `\nExample:\n  branchline demo --once\n${EXIT_HELP}`);
+  addServerCommands(program, host);
+  addAgentCommands(program, host);
+  addPublishCommands(program, host);
+  addContentCommands(program, host);
+  addDeviceCommands(program, host);
+  addTopologyCommands(program, host);
+  addDeploymentCommands(program, host);
+  addDemoCommand(program, host);
+  addLineCommand(program, host);
+  return program;
+}

@@ -1,0 +1,142 @@
+import type { ContentId, DeviceId } from "../base/ids.ts";
+import type { Finding, OfficeSpec } from "../topology/topology.ts";
+import type { Message } from "../wire/messages.ts";
+import type { Change, ContentFacts, ContentFile, Priority, Targets } from "./state.ts";
+
+/** What became of a request for an identity. Certificates are DER. */
+export type EnrolmentOutcome =
+  | {
+      readonly kind: "enrolled";
+      readonly certificate: Uint8Array;
+      readonly authority: Uint8Array;
+      readonly organisation: string;
+    }
+  | { readonly kind: "refused"; readonly code: string; readonly reason: string };
+
+/** What became of a manifest that a device published. */
+export type ManifestOutcome =
+  | {
+      readonly kind: "accepted";
+      readonly facts: ContentFacts;
+      readonly files: readonly ContentFile[];
+    }
+  | { readonly kind: "refused"; readonly code: string; readonly reason: string };
+
+/** What an operator asks for. */
+export type Command =
+  /** An empty list has the topology generated from what devices report. */
+  | { readonly kind: "replace-offices"; readonly offices: readonly OfficeSpec[] }
+  | {
+      readonly kind: "deploy";
+      /** A content id, or eight or more of its first digits. */
+      readonly contentId: string;
+      readonly targets: Targets;
+      readonly priority: Priority;
+    };
+
+/** What an operator is told. */
+export type Answer =
+  /** The findings are warnings: the topology is in force. */
+  | { readonly kind: "offices-replaced"; readonly findings: readonly Finding[] }
+  | { readonly kind: "deployed"; readonly deploymentId: string }
+  | {
+      readonly kind: "refused";
+      readonly code: RefusalCode;
+      readonly reason: string;
+      readonly findings: readonly Finding[];
+    };
+
+/** Why an operator's command is refused. */
+export type RefusalCode =
+  | "bad-topology"
+  | "content-unknown"
+  | "content-ambiguous"
+  | "no-targets"
+  | "office-unknown"
+  | "device-unknown"
+  | "too-many-deployments";
+
+/** What the world tells the coordinator. An association keeps its number until it is down. */
+export type CoordinatorInput =
+  /** A device has shown its certificate, and its association is up. */
+  | {
+      readonly kind: "device-up";
+      readonly association: number;
+      readonly deviceId: DeviceId;
+      /** Its address as the server sees it. */
+      readonly host: string;
+    }
+  /** An association is gone: of a device, or of somebody without a certificate. */
+  | { readonly kind: "device-down"; readonly association: number }
+  | {
+      readonly kind: "message";
+      readonly association: number;
+      readonly deviceId: DeviceId;
+      readonly message: Message;
+    }
+  /** Somebody without a certificate says something. */
+  | {
+      readonly kind: "stranger-message";
+      readonly association: number;
+      readonly host: string;
+      readonly message: Message;
+    }
+  /** Answers `requestEnrolment`, always. */
+  | {
+      readonly kind: "enrolment-decided";
+      readonly association: number;
+      readonly outcome: EnrolmentOutcome;
+    }
+  /** Answers `judgeManifest`, always. */
+  | {
+      readonly kind: "manifest-judged";
+      readonly association: number;
+      readonly contentId: ContentId;
+      readonly outcome: ManifestOutcome;
+    }
+  | { readonly kind: "command"; readonly requestNumber: number; readonly command: Command }
+  /** What the wall clock says now; said at least each minute, because it may jump. */
+  | { readonly kind: "wall-clock"; readonly wallMs: number }
+  | { readonly kind: "timer" };
+
+/** Somebody who asks for an identity, and the id it will have. */
+export type EnrolmentRequest = {
+  readonly deviceId: DeviceId;
+  readonly securityKey: string;
+  /** PKCS #10, DER. */
+  readonly request: Uint8Array;
+  readonly hostName: string;
+  readonly machineId: string;
+  readonly host: string;
+};
+
+/**
+ * What the coordinator may ask of the world.
+ *
+ * The changes of a step are made durable, in one transaction, before anything else of that step
+ * leaves the machine: what has been said is never forgotten.
+ */
+export type CoordinatorOutbox = {
+  persist(change: Change): void;
+
+  send(association: number, message: Message): void;
+
+  /** Closes an association after what has been sent over it. `reason` is for the operator. */
+  close(association: number, code: number, reason: string): void;
+
+  /** Checks the security key and the request, and issues the certificate. */
+  requestEnrolment(association: number, request: EnrolmentRequest): void;
+
+  /** Checks a signed manifest: its form, its id, its publisher's signature. */
+  judgeManifest(association: number, contentId: ContentId, manifest: Uint8Array): void;
+
+  answer(requestNumber: number, answer: Answer): void;
+};
+
+/** Why the coordinator closes an association; numbers are part of the protocol. */
+export const CLOSE_CODES = {
+  /** The device has connected anew, and its old association serves no more. */
+  replaced: 256,
+  /** The certificate is good, but the server does not know the device. */
+  unknownDevice: 257,
+} as const;

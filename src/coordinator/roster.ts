@@ -1,0 +1,189 @@
+import type { DeviceId } from "../base/ids.ts";
+import { formatAddress, parseAddress } from "../topology/address.ts";
+import type { Facts, Register } from "../wire/messages.ts";
+import type { CoordinatorOutbox } from "./contract.ts";
+import { Directories } from "./directories.ts";
+import type { Offices } from "./offices.ts";
+import type { DeviceRow } from "./state.ts";
+import { plainText } from "./text.ts";
+
+/** A device that the server hears from. */
+export type Session = {
+  readonly association: number;
+  readonly deviceId: DeviceId;
+  /** Its address as the server sees it. */
+  readonly host: string;
+  /** Drawn by the device at its start; absent until it has registered. */
+  bootId?: number;
+  /** What its last list of deployments said, so that it is not said again. */
+  deploymentsKey: string;
+};
+
+/** Most addresses that are kept of a device. */
+export const HOSTS_MAX = 8;
+
+/** Most characters of a host name that are kept. */
+export const HOST_NAME_LENGTH_MAX = 64;
+
+/** What is assumed of a device that has not registered yet: nothing. */
+export const NO_FACTS: Facts = {
+  freeBytes: 0,
+  usableBytes: 0,
+  preferred: false,
+  desktop: false,
+  serverOs: false,
+  uptimeS: 0,
+};
+
+/** Who is enrolled, who is present, and in which office each device is. */
+export class Roster {
+  readonly offices: Offices;
+  readonly directories: Directories;
+  readonly #devices = new Map<DeviceId, DeviceRow>();
+  readonly #sessions = new Map<number, Session>();
+  readonly #present = new Map<DeviceId, Session>();
+  /** Devices whose rows have changed since they were last persisted. */
+  readonly #unsaved = new Set<DeviceId>();
+
+  constructor(devices: readonly DeviceRow[], offices: Offices, epoch: number) {
+    this.offices = offices;
+    this.directories = new Directories(epoch, {
+      offices,
+      device: (deviceId) => this.#devices.get(deviceId),
+      isPresent: (deviceId) => this.#present.has(deviceId),
+    });
+    for (const device of devices) {
+      this.#devices.set(device.deviceId, device);
+      this.directories.moved(device.deviceId, undefined, device.office);
+    }
+  }
+
+  get presentCount(): number {
+    return this.#present.size;
+  }
+
+  get hasUnsaved(): boolean {
+    return this.#unsaved.size > 0;
+  }
+
+  /** All enrolled devices. */
+  devices(): readonly DeviceRow[] {
+    return [...this.#devices.values()];
+  }
+
+  device(deviceId: DeviceId): DeviceRow | undefined {
+    return this.#devices.get(deviceId);
+  }
+
+  sessions(): readonly Session[] {
+    return [...this.#sessions.values()];
+  }
+
+  session(association: number): Session | undefined {
+    return this.#sessions.get(association);
+  }
+
+  isPresent(deviceId: DeviceId): boolean {
+    return this.#present.has(deviceId);
+  }
+
+  /** Takes in a device that has just been given its identity. */
+  enrol(device: DeviceRow, outbox: CoordinatorOutbox): void {
+    this.#devices.set(device.deviceId, device);
+    this.directories.moved(device.deviceId, undefined, device.office);
+    outbox.persist({ kind: "device-put", device });
+  }
+
+  /** Takes in a device that is there; the session that this one replaces is returned. */
+  up(session: Session, wallMs: number): Session | undefined {
+    const replaced = this.#present.get(session.deviceId);
+    if (replaced !== undefined) {
+      this.#sessions.delete(replaced.association);
+      this.directories.forget(replaced);
+    }
+    this.#sessions.set(session.association, session);
+    this.#present.set(session.deviceId, session);
+    this.#touch(session.deviceId, { lastSeenAtMs: wallMs });
+    return replaced;
+  }
+
+  /** Says whether the association was the one of a present device. */
+  down(association: number, nowUs: number, wallMs: number): boolean {
+    const session = this.#sessions.get(association);
+    if (session === undefined) return false;
+    this.#sessions.delete(association);
+    this.#present.delete(session.deviceId);
+    this.directories.forget(session);
+    this.#touch(session.deviceId, { lastSeenAtMs: wallMs });
+    const office = this.#devices.get(session.deviceId)?.office;
+    if (office !== undefined) this.directories.changed(office, nowUs);
+    return true;
+  }
+
+  /** Takes in what a device says of itself, and finds its office. */
+  register(session: Session, said: Register, now: Now, outbox: CoordinatorOutbox): void {
+    const before = this.#devices.get(session.deviceId);
+    if (before === undefined) return;
+    const reported = canonicalHosts(said.hosts);
+    const seen = canonicalHosts([session.host]);
+    const { office, added } = this.offices.place([...seen, ...reported]);
+    if (added) outbox.persist({ kind: "offices-replace", offices: this.offices.state() });
+    session.bootId = said.bootId;
+    this.#touch(session.deviceId, {
+      hostName: plainText(said.hostName, HOST_NAME_LENGTH_MAX),
+      office,
+      hosts: reported.length > 0 ? reported : seen,
+      seenHost: seen[0] ?? "",
+      portOffset: said.portOffset,
+      facts: said.facts,
+      productVersion: plainText(said.productVersion, 64),
+      lastSeenAtMs: now.wallMs,
+    });
+    if (before.office !== office) {
+      this.directories.moved(session.deviceId, before.office, office);
+      this.directories.changed(before.office, now.nowUs);
+    }
+    this.directories.registered(session, office, now.nowUs);
+    this.directories.changed(office, now.nowUs);
+  }
+
+  /** Places every device anew, after the offices have changed. */
+  replaceAll(nowUs: number): void {
+    for (const device of this.#devices.values()) {
+      const { office } = this.offices.place([device.seenHost, ...device.hosts]);
+      if (office === device.office) continue;
+      this.directories.moved(device.deviceId, device.office, office);
+      this.#touch(device.deviceId, { office });
+    }
+    this.directories.changedEverywhere(nowUs);
+  }
+
+  /** Persists the rows that have changed. */
+  save(outbox: CoordinatorOutbox): void {
+    for (const deviceId of this.#unsaved) {
+      const device = this.#devices.get(deviceId);
+      if (device !== undefined) outbox.persist({ kind: "device-put", device });
+    }
+    this.#unsaved.clear();
+  }
+
+  #touch(deviceId: DeviceId, changed: Partial<DeviceRow>): void {
+    const device = this.#devices.get(deviceId);
+    if (device === undefined) return;
+    this.#devices.set(deviceId, { ...device, ...changed });
+    this.#unsaved.add(deviceId);
+  }
+}
+
+/** The time on both clocks. */
+export type Now = { readonly nowUs: number; readonly wallMs: number };
+
+/** The readable ones of some addresses in canonical form, without repetition, at most so many. */
+export function canonicalHosts(hosts: readonly string[]): readonly string[] {
+  const canonical = new Set<string>();
+  for (const host of hosts) {
+    const address = parseAddress(host);
+    if (address !== undefined && address.value !== 0n) canonical.add(formatAddress(address));
+  }
+  return [...canonical].slice(0, HOSTS_MAX);
+}

@@ -1,0 +1,165 @@
+import type { ContentId, DeviceId } from "../base/ids.ts";
+import type { OfficeSpec } from "../topology/topology.ts";
+import type { ContentState, Facts } from "../wire/messages.ts";
+
+/** An enrolled device. Times are milliseconds since 1970. */
+export type DeviceRow = {
+  readonly deviceId: DeviceId;
+  readonly hostName: string;
+  /** Names the machine, so that a cloned disk can be told from its original. */
+  readonly machineId: string;
+  readonly office: string;
+  /** Under which addresses it can be reached, the best first; empty until it has registered. */
+  readonly hosts: readonly string[];
+  /** The address under which the server last saw it. */
+  readonly seenHost: string;
+  readonly portOffset: number;
+  readonly facts: Facts;
+  readonly productVersion: string;
+  readonly enrolledAtMs: number;
+  readonly lastSeenAtMs: number;
+};
+
+/** One file of a published content. */
+export type ContentFile = {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly mode: number;
+  /** Hexadecimal digits. */
+  readonly sha256: string;
+};
+
+/** What a manifest says that the server needs again and again. */
+export type ContentFacts = {
+  readonly contentId: ContentId;
+  readonly name: string;
+  readonly version: string;
+  readonly type: string;
+  readonly sizeBytes: number;
+  readonly pieces: number;
+  readonly files: number;
+  /** The publisher's public key in hexadecimal digits. */
+  readonly publisher: string;
+  readonly publisherName: string;
+  /** SHA-256 of the complete transfer in hexadecimal digits. */
+  readonly sha256: string;
+};
+
+/** A published content. */
+export type ContentRow = ContentFacts & {
+  readonly publishedAtMs: number;
+  readonly publishedBy: DeviceId;
+};
+
+/** How urgent a deployment is. */
+export type Priority = "high" | "medium" | "low";
+
+/** Who is to have a content: devices that match any of the three. */
+export type Targets = {
+  readonly all?: true;
+  readonly offices?: readonly string[];
+  readonly devices?: readonly string[];
+};
+
+/** A content that devices are to have. */
+export type DeploymentRow = {
+  readonly deploymentId: string;
+  readonly contentId: ContentId;
+  readonly targets: Targets;
+  readonly priority: Priority;
+  readonly createdAtMs: number;
+  /** When all target devices that were enrolled had it for the first time. */
+  readonly finishedAtMs?: number;
+};
+
+/** Bytes of pieces that a device has moved for a content, by link. */
+export type Counters = {
+  readonly wanInBytes: number;
+  readonly lanInBytes: number;
+  readonly wanOutBytes: number;
+  readonly lanOutBytes: number;
+};
+
+/** Where a device stands with a content. */
+export type ProgressRow = {
+  readonly contentId: ContentId;
+  readonly deviceId: DeviceId;
+  /** The start of the device that `current` counts from. */
+  readonly bootId: number;
+  readonly state: ContentState;
+  readonly pieces: number;
+  readonly piecesHeld: number;
+  readonly heldBytes: number;
+  /** Everything from before that start. */
+  readonly base: Counters;
+  readonly current: Counters;
+  readonly rvp: boolean;
+  /** What is wrong and how to mend it; empty where nothing is. */
+  readonly problem: string;
+  readonly updatedAtMs: number;
+};
+
+/** The offices as they were entered, or as they have been generated so far. */
+export type OfficesState = {
+  readonly generated: boolean;
+  readonly offices: readonly OfficeSpec[];
+};
+
+/** Everything of the server that survives a restart and that its brain needs. */
+export type CoordinatorState = {
+  /** Greater at each start than at the one before: what the server says is numbered by it. */
+  readonly epoch: number;
+  readonly devices: readonly DeviceRow[];
+  readonly contents: readonly ContentRow[];
+  readonly offices: OfficesState;
+  readonly deployments: readonly DeploymentRow[];
+  readonly progress: readonly ProgressRow[];
+};
+
+/** A change of what survives. All changes of one step are made together or not at all. */
+export type Change =
+  /** Adds a device, or replaces the row of its id. */
+  | { readonly kind: "device-put"; readonly device: DeviceRow }
+  | {
+      readonly kind: "content-add";
+      readonly content: ContentRow;
+      readonly files: readonly ContentFile[];
+      /** Signed, as it travels. */
+      readonly manifest: Uint8Array;
+    }
+  | { readonly kind: "offices-replace"; readonly offices: OfficesState }
+  | { readonly kind: "deployment-add"; readonly deployment: DeploymentRow }
+  | {
+      readonly kind: "deployment-finish";
+      readonly deploymentId: string;
+      readonly finishedAtMs: number;
+    }
+  /** Adds a row, or replaces the one of its content and device. */
+  | { readonly kind: "progress-put"; readonly progress: ProgressRow };
+
+/** What a server has before anything has happened. */
+export function emptyState(epoch: number): CoordinatorState {
+  return {
+    epoch,
+    devices: [],
+    contents: [],
+    offices: { generated: true, offices: [] },
+    deployments: [],
+    progress: [],
+  };
+}
+
+/** The bytes of a device over all its restarts. */
+export function totalOf({ base, current }: Pick<ProgressRow, "base" | "current">): Counters {
+  return {
+    wanInBytes: add(base.wanInBytes, current.wanInBytes),
+    lanInBytes: add(base.lanInBytes, current.lanInBytes),
+    wanOutBytes: add(base.wanOutBytes, current.wanOutBytes),
+    lanOutBytes: add(base.lanOutBytes, current.lanOutBytes),
+  };
+}
+
+/** Adds counts that devices report, which may be anything: the sum stays a safe integer. */
+export function add(a: number, b: number): number {
+  return Math.min(a + b, Number.MAX_SAFE_INTEGER);
+}

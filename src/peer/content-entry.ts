@@ -1,0 +1,82 @@
+import { Bitset } from "../base/bitset.ts";
+import type { ContentId } from "../base/ids.ts";
+import type { Prng } from "../base/prng.ts";
+import type { Manifest } from "../content/manifest.ts";
+import { emptyTally, type Tally } from "../swarm/ledger.ts";
+import type { Assembly } from "../swarm/piece-assembly.ts";
+import { PiecePicker } from "../swarm/piece-picker.ts";
+import type { ContentState } from "../wire/messages.ts";
+
+/** What is known of a content once its manifest is there. */
+export type Known = {
+  readonly signed: Uint8Array;
+  readonly manifest: Manifest;
+  readonly held: Bitset;
+  readonly picker: PiecePicker;
+};
+
+/** A content that this device holds, fetches, or is to fetch. */
+export type ContentEntry = {
+  readonly contentId: ContentId;
+  known: Known | undefined;
+  state: ContentState;
+  /** Whether a deployment asks for it. */
+  wanted: boolean;
+  /** Lower is served first. */
+  priority: number;
+  /** What is wrong and how to mend it; empty where nothing is. */
+  problem: string;
+  /** The manifest on its way, and from whom. */
+  manifestAssembly: { readonly association: number; readonly assembly: Assembly } | undefined;
+  /** The manifest that the store has been asked to check and make room for. */
+  creating: Uint8Array | undefined;
+  /** When a failed content is tried again. */
+  retryAtUs: number;
+  heldBytes: number;
+  readonly tally: Tally;
+  /** Pieces gained that the peers have not been told of. */
+  readonly unannounced: number[];
+  /** Whether the server has not been told of the present state. */
+  unreported: boolean;
+};
+
+/** A content of which nothing is known but its id. */
+export function newEntry(contentId: ContentId): ContentEntry {
+  return {
+    contentId,
+    known: undefined,
+    state: "waiting",
+    wanted: false,
+    priority: 0,
+    problem: "",
+    manifestAssembly: undefined,
+    creating: undefined,
+    retryAtUs: 0,
+    heldBytes: 0,
+    tally: emptyTally(),
+    unannounced: [],
+    unreported: true,
+  };
+}
+
+/** Gives an entry its manifest and what is held from the start. */
+export function learnManifest(
+  entry: ContentEntry,
+  signed: Uint8Array,
+  manifest: Manifest,
+  options: { readonly pieces: Uint8Array | undefined; readonly prng: Prng },
+): void {
+  const size = manifest.pieces.length;
+  const held = (options.pieces && Bitset.fromBytes(size, options.pieces)) ?? new Bitset(size);
+  const picker = new PiecePicker(held, options.prng);
+  entry.known = { signed, manifest, held, picker };
+  entry.heldBytes = countHeldBytes(entry.known);
+}
+
+/** How many bytes of a content are held. */
+export function countHeldBytes(known: Known): number {
+  return known.manifest.pieces.reduce(
+    (bytes, piece, index) => bytes + (known.held.has(index) ? piece.sizeBytes : 0),
+    0,
+  );
+}

@@ -1,0 +1,220 @@
+import { Bitset } from "../base/bitset.ts";
+import type { ContentId } from "../base/ids.ts";
+import { SECOND } from "../base/units.ts";
+import { decodeSignedManifest } from "../content/manifest-codec.ts";
+import type { StorageInput } from "../effects/storage.ts";
+import type { DeploymentEntry } from "../wire/messages.ts";
+import { type ContentEntry, countHeldBytes, learnManifest } from "./content-entry.ts";
+import type { Conversations } from "./conversations.ts";
+import { type Act, type Core, report } from "./core.ts";
+import type { Downloads } from "./downloads.ts";
+import type { Link } from "./link.ts";
+import type { ServerLink } from "./server-link.ts";
+
+/** How long a content that could not be kept waits before it is tried again. */
+const RETRY_US = 30 * SECOND;
+
+/**
+ * Where each content stands.
+ *
+ * ```text
+ * waiting --manifest, room--> downloading --all pieces--> checking --verified--> complete
+ *    ^                             ^                         |
+ *    |                             +----- pieces wrong ------+
+ *    +-- RETRY_US -- failed <-- no room, manifest not acceptable
+ * ```
+ */
+export class ContentStates {
+  readonly #core: Core;
+  readonly #conversations: Conversations;
+  readonly #downloads: Downloads;
+  readonly #server: ServerLink;
+
+  constructor(core: Core, conversations: Conversations, downloads: Downloads, server: ServerLink) {
+    this.#core = core;
+    this.#conversations = conversations;
+    this.#downloads = downloads;
+    this.#server = server;
+  }
+
+  /** The server says all that this device is to have. */
+  onDeployments(act: Act, deployments: readonly DeploymentEntry[]): void {
+    const wanted = new Map(deployments.map((deployment) => [deployment.contentId, deployment]));
+    for (const entry of this.#core.contents.values()) {
+      if (!wanted.has(entry.contentId)) entry.wanted = false;
+    }
+    for (const [contentId, { priority }] of wanted) {
+      const entry = this.#core.entry(contentId);
+      entry.priority = priority;
+      const fresh = !entry.wanted;
+      entry.wanted = true;
+      this.#server.noteProgress(act, entry, true);
+      if (!fresh || entry.state === "complete") continue;
+      for (const link of this.#core.links.values()) this.#conversations.open(act, link, contentId);
+      this.#finishWhenWhole(act, entry);
+    }
+  }
+
+  /** The operator published a content that the store holds. */
+  onPublished(act: Act, contentId: ContentId, manifest: Uint8Array): void {
+    const decoded = decodeSignedManifest(manifest);
+    if (!decoded.ok) return;
+    const entry = this.#core.entry(contentId);
+    learnManifest(entry, manifest, decoded.value.manifest, {
+      pieces: undefined,
+      prng: this.#core.prng,
+    });
+    entry.known?.held.fill();
+    entry.heldBytes = decoded.value.manifest.sizeBytes;
+    entry.state = "complete";
+    this.#conversations.restate(act, entry);
+    this.#server.noteProgress(act, entry, true);
+  }
+
+  onStorage(act: Act, input: StorageInput): void {
+    const contentId = input.kind === "piece-read" ? undefined : input.contentId;
+    const entry = contentId && this.#core.contents.get(contentId);
+    if (!entry) return;
+    switch (input.kind) {
+      case "piece-read":
+        // For whoever serves: it concerns no state.
+        break;
+      case "content-created":
+        this.#onCreated(act, entry, input.pieces);
+        break;
+      case "content-refused":
+        this.#onRefused(act, entry, input);
+        break;
+      case "piece-stored":
+        this.#onStored(act, entry, input.piece);
+        break;
+      case "piece-rejected":
+        this.#onRejected(act, entry, input);
+        break;
+      case "content-finished":
+        entry.state = "complete";
+        entry.problem = "";
+        report(act, { kind: "content-finished", contentId: entry.contentId });
+        this.#server.noteProgress(act, entry, true);
+        break;
+      case "content-unfinished":
+        this.#onUnfinished(act, entry, input);
+        break;
+    }
+  }
+
+  /** Tries again what failed long enough ago. */
+  onTick(act: Act): void {
+    for (const entry of this.#core.contents.values()) {
+      if (entry.state !== "failed" || !entry.wanted || act.nowUs < entry.retryAtUs) continue;
+      entry.state = entry.known === undefined ? "waiting" : "downloading";
+      for (const link of this.#core.links.values()) {
+        this.#conversations.open(act, link, entry.contentId);
+      }
+      this.#finishWhenWhole(act, entry);
+    }
+  }
+
+  /** A peer turned out to be in our office, or no longer in it: what it offers counts otherwise. */
+  onOfficeChanged(act: Act, link: Link, wasSame: boolean): void {
+    for (const asked of link.asked.values()) {
+      const picker = this.#core.contents.get(asked.contentId)?.known?.picker;
+      const { offered } = asked;
+      if (wasSame && picker !== undefined && offered !== undefined) {
+        for (let piece = 0; piece < offered.size; piece += 1) {
+          if (offered.has(piece)) picker.onWithdrawn(piece);
+        }
+      }
+      asked.offered = undefined;
+      this.#conversations.open(act, link, asked.contentId);
+    }
+  }
+
+  #onCreated(act: Act, entry: ContentEntry, pieces: Uint8Array): void {
+    const signed = entry.creating;
+    entry.creating = undefined;
+    const decoded = signed && decodeSignedManifest(signed);
+    if (signed === undefined || decoded?.ok !== true) return;
+    const { manifest } = decoded.value;
+    learnManifest(entry, signed, manifest, { pieces, prng: this.#core.prng });
+    entry.state = "downloading";
+    entry.problem = "";
+    const { contentId } = entry;
+    report(act, { kind: "content-started", contentId, pieces: manifest.pieces.length });
+    this.#conversations.restate(act, entry);
+    this.#server.noteProgress(act, entry);
+    this.#finishWhenWhole(act, entry);
+  }
+
+  #onRefused(
+    act: Act,
+    entry: ContentEntry,
+    refused: Extract<StorageInput, { kind: "content-refused" }>,
+  ): void {
+    entry.creating = undefined;
+    entry.manifestAssembly = undefined;
+    this.#fail(act, entry, refused.problem);
+  }
+
+  #onStored(act: Act, entry: ContentEntry, piece: number): void {
+    const { known } = entry;
+    if (known === undefined) return;
+    this.#downloads.onPieceSettled(entry, piece);
+    if (!known.held.add(piece)) return;
+    entry.heldBytes += known.manifest.pieces[piece]?.sizeBytes ?? 0;
+    entry.unannounced.push(piece);
+    this.#server.noteProgress(act, entry);
+    this.#finishWhenWhole(act, entry);
+    this.#downloads.fillAll(act);
+  }
+
+  #onRejected(
+    act: Act,
+    entry: ContentEntry,
+    rejected: Extract<StorageInput, { kind: "piece-rejected" }>,
+  ): void {
+    if (rejected.cause === "disk") {
+      this.#downloads.onPieceSettled(entry, rejected.piece);
+      this.#fail(act, entry, rejected.problem);
+      return;
+    }
+    this.#downloads.onMismatch(act, entry, rejected.piece);
+  }
+
+  #onUnfinished(
+    act: Act,
+    entry: ContentEntry,
+    unfinished: Extract<StorageInput, { kind: "content-unfinished" }>,
+  ): void {
+    const { known } = entry;
+    if (known === undefined) return;
+    const held = Bitset.fromBytes(known.held.size, unfinished.pieces);
+    for (let piece = 0; piece < known.held.size; piece += 1) {
+      if (held?.has(piece) !== true) known.held.delete(piece);
+    }
+    entry.heldBytes = countHeldBytes(known);
+    if (known.held.full) {
+      this.#fail(act, entry, unfinished.problem);
+      return;
+    }
+    entry.state = "downloading";
+    entry.problem = unfinished.problem;
+    this.#conversations.restate(act, entry);
+    this.#server.noteProgress(act, entry, true);
+  }
+
+  #finishWhenWhole(act: Act, entry: ContentEntry): void {
+    if (entry.state !== "downloading" || entry.known?.held.full !== true || !entry.wanted) return;
+    entry.state = "checking";
+    act.outbox.finishContent(entry.contentId);
+    this.#server.noteProgress(act, entry, true);
+  }
+
+  #fail(act: Act, entry: ContentEntry, problem: string): void {
+    entry.state = "failed";
+    entry.problem = problem;
+    entry.retryAtUs = act.nowUs + RETRY_US;
+    report(act, { kind: "content-failed", contentId: entry.contentId, problem });
+    this.#server.noteProgress(act, entry, true);
+  }
+}

@@ -1,0 +1,111 @@
+import type { ContentId, DeviceId } from "../base/ids.ts";
+import type { Crypto } from "../effects/crypto.ts";
+import type { HandshakeOutbox } from "../effects/handshake.ts";
+import type { NetworkOutbox } from "../effects/network.ts";
+import type { HeldContent, StorageInput, StorageOutbox } from "../effects/storage.ts";
+import type { PeerPorts } from "../transport/association-types.ts";
+import type { EndpointInput } from "../transport/endpoint.ts";
+import type { ContentState, Facts } from "../wire/messages.ts";
+
+/** What an agent's brain is told. */
+export type PeerInput =
+  | EndpointInput
+  | StorageInput
+  /** The operator published a content whose bytes the store has already imported. */
+  | { readonly kind: "publish"; readonly contentId: ContentId; readonly manifest: Uint8Array }
+  /** The program is about to end. */
+  | { readonly kind: "stop"; readonly reason: string };
+
+/** What an agent's brain may ask of the world. */
+export type PeerOutbox = NetworkOutbox &
+  HandshakeOutbox &
+  StorageOutbox & { report(event: PeerEvent): void };
+
+/** What happened, for the log and for those who wait. Names are stable. */
+export type PeerEvent =
+  | { readonly kind: "server-connected" }
+  | { readonly kind: "server-lost"; readonly code: string; readonly reason: string }
+  | { readonly kind: "peer-connected"; readonly deviceId: DeviceId; readonly host: string }
+  | {
+      readonly kind: "peer-lost";
+      readonly deviceId: string;
+      readonly host: string;
+      readonly code: string;
+      readonly reason: string;
+    }
+  | { readonly kind: "peer-misbehaved"; readonly deviceId: string; readonly what: string }
+  | { readonly kind: "office-assigned"; readonly office: string }
+  | { readonly kind: "rvp-changed"; readonly self: boolean; readonly deviceId: string }
+  | { readonly kind: "content-started"; readonly contentId: ContentId; readonly pieces: number }
+  | { readonly kind: "content-finished"; readonly contentId: ContentId }
+  | {
+      readonly kind: "content-failed";
+      readonly contentId: ContentId;
+      readonly problem: string;
+    }
+  | {
+      readonly kind: "piece-mismatched";
+      readonly contentId: ContentId;
+      readonly piece: number;
+      readonly deviceId: string;
+    }
+  | { readonly kind: "content-published"; readonly contentId: ContentId }
+  | {
+      readonly kind: "publication-refused";
+      readonly contentId: ContentId;
+      readonly code: string;
+      readonly reason: string;
+    };
+
+/** What an agent's brain is made from. */
+export type PeerOptions = {
+  readonly crypto: Crypto;
+  readonly seed: number;
+  readonly deviceId: DeviceId;
+  readonly hostName: string;
+  /** Under which addresses others can reach this device, the best first. */
+  readonly hosts: readonly string[];
+  readonly portOffset: number;
+  /** The port of the single-port mode, where it is on. */
+  readonly singlePort?: number;
+  readonly facts: Facts;
+  /** Drawn at each start of the program. */
+  readonly bootId: number;
+  readonly server: {
+    readonly host: string;
+    readonly ports: PeerPorts;
+    /** The organisation, which is the id in the server's certificate. */
+    readonly organisation: string;
+  };
+  /** What the store holds at the start. */
+  readonly held: readonly HeldContent[];
+};
+
+/** Where an agent stands, for `branchline agent status`. */
+export type PeerStatus = {
+  readonly office: string;
+  readonly serverConnected: boolean;
+  readonly rvp: boolean;
+  readonly contents: readonly {
+    readonly contentId: ContentId;
+    readonly name: string;
+    readonly version: string;
+    readonly state: ContentState;
+    readonly pieces: number;
+    readonly piecesHeld: number;
+    readonly sizeBytes: number;
+    readonly heldBytes: number;
+    readonly wanInBytes: number;
+    readonly lanInBytes: number;
+    readonly wanOutBytes: number;
+    readonly lanOutBytes: number;
+    readonly problem: string;
+  }[];
+  readonly peers: readonly {
+    readonly deviceId: string;
+    readonly office: string;
+    readonly host: string;
+    readonly connected: boolean;
+    readonly rttUs: number;
+  }[];
+};

@@ -1,0 +1,153 @@
+import { Bitset } from "../base/bitset.ts";
+import { equalBytes } from "../base/bytes.ts";
+import type { ContentId, DeviceId } from "../base/ids.ts";
+import { contentTag } from "../swarm/content-tag.ts";
+import { type Holds, MANIFEST_BYTES_MAX, type Message } from "../wire/messages.ts";
+import type { ContentEntry } from "./content-entry.ts";
+import { type Act, type Core, SERVED_MAX, say } from "./core.ts";
+import type { Downloads } from "./downloads.ts";
+import type { Asked, Link } from "./link.ts";
+
+/** Most pieces in one announcement. */
+const GAINED_MAX = 4_096;
+
+/** What is said on links about who holds what: asking, answering, announcing. */
+export class Conversations {
+  readonly #core: Core;
+  readonly #downloads: Downloads;
+
+  constructor(core: Core, downloads: Downloads) {
+    this.#core = core;
+    this.#downloads = downloads;
+  }
+
+  /** Asks a peer about every content that this device is to have and has not. */
+  openAll(act: Act, link: Link): void {
+    for (const entry of this.#core.contents.values()) {
+      if (entry.wanted && entry.state !== "complete") this.open(act, link, entry.contentId);
+    }
+  }
+
+  /** Asks a peer what it holds of a content, for the first time or anew. */
+  open(act: Act, link: Link, contentId: ContentId): void {
+    const known = link.asked.get(contentId);
+    const asked: Asked = known ?? {
+      handle: link.nextHandle++,
+      contentId,
+      manifestBytes: 0,
+      offered: undefined,
+    };
+    link.asked.set(contentId, asked);
+    link.askedByHandle.set(asked.handle, asked);
+    link.usedAtUs = act.nowUs;
+    const way = { asker: this.#core.options.deviceId, answerer: link.deviceId };
+    const tag = contentTag(this.#core.options.crypto, contentId, way);
+    say(this.#core, act, link.association, { kind: "open", handle: asked.handle, tag });
+  }
+
+  /** Answers a peer that asks about a content. */
+  onOpen(act: Act, link: Link, handle: number, tag: Uint8Array): void {
+    link.usedAtUs = act.nowUs;
+    const contentId = this.#recognise(link.deviceId, tag);
+    const full = link.served.size >= SERVED_MAX && !link.served.has(handle);
+    if (contentId === undefined || full) {
+      say(this.#core, act, link.association, { kind: "unknown", handle });
+      return;
+    }
+    link.served.set(handle, contentId);
+    const entry = this.#core.entry(contentId);
+    say(this.#core, act, link.association, this.#holds(handle, entry));
+    // Whoever asks about a content may be worth asking about it.
+    const asked = link.asked.get(contentId);
+    const silent =
+      asked === undefined || (asked.manifestBytes === 0 && asked.offered === undefined);
+    if (entry.wanted && entry.state !== "complete" && silent) this.open(act, link, contentId);
+  }
+
+  /** A peer says what it holds of a content we asked about. */
+  onHolds(act: Act, link: Link, holds: Holds): void {
+    const asked = link.askedByHandle.get(holds.handle);
+    if (asked === undefined) return;
+    this.#downloads.forgetOffers(link, asked);
+    asked.manifestBytes = Math.min(holds.manifestBytes, MANIFEST_BYTES_MAX);
+    const known = this.#core.contents.get(asked.contentId)?.known;
+    if (known !== undefined && asked.manifestBytes > 0) {
+      asked.offered = Bitset.fromBytes(known.held.size, holds.pieces);
+      if (asked.offered !== undefined && this.#core.view.sameOffice(link.deviceId)) {
+        for (let piece = 0; piece < asked.offered.size; piece += 1) {
+          if (asked.offered.has(piece)) known.picker.onOffered(piece);
+        }
+      }
+    }
+    this.#downloads.fill(act, link);
+  }
+
+  /** A peer has gained pieces. */
+  onGained(act: Act, link: Link, handle: number, pieces: readonly number[]): void {
+    const asked = link.askedByHandle.get(handle);
+    const known = asked && this.#core.contents.get(asked.contentId)?.known;
+    if (asked?.offered === undefined || known === undefined) return;
+    const sameOffice = this.#core.view.sameOffice(link.deviceId);
+    for (const piece of pieces) {
+      if (piece >= asked.offered.size || !asked.offered.add(piece)) continue;
+      if (sameOffice) known.picker.onOffered(piece);
+    }
+    this.#downloads.fill(act, link);
+  }
+
+  /** A peer knows nothing of a content: it is not asked again until it asks us. */
+  onUnknown(link: Link, handle: number): void {
+    const asked = link.askedByHandle.get(handle);
+    if (asked === undefined) return;
+    this.#downloads.forgetOffers(link, asked);
+    asked.manifestBytes = 0;
+  }
+
+  /** Tells all who asked about a content what it holds now, and asks them anew where we learnt more. */
+  restate(act: Act, entry: ContentEntry): void {
+    entry.unannounced.length = 0;
+    for (const link of this.#core.links.values()) {
+      for (const [handle, contentId] of link.served) {
+        if (contentId !== entry.contentId) continue;
+        say(this.#core, act, link.association, this.#holds(handle, entry));
+      }
+      if (entry.wanted && entry.state === "downloading") this.open(act, link, entry.contentId);
+    }
+  }
+
+  /** Tells all who asked about a content which pieces it has gained. */
+  announce(act: Act, entry: ContentEntry): void {
+    const pieces = entry.unannounced.splice(0);
+    for (let at = 0; at < pieces.length; at += GAINED_MAX) {
+      const some = pieces.slice(at, at + GAINED_MAX);
+      for (const link of this.#core.links.values()) {
+        for (const [handle, contentId] of link.served) {
+          if (contentId !== entry.contentId) continue;
+          const gained: Message = { kind: "gained", handle, pieces: some };
+          say(this.#core, act, link.association, gained);
+        }
+      }
+    }
+  }
+
+  /** What we hold, as a peer is told it. Nobody shares in a VPN office. */
+  #holds(handle: number, entry: ContentEntry): Holds {
+    const shared = this.#core.view.officeType === "vpn" ? undefined : entry.known;
+    return {
+      kind: "holds",
+      handle,
+      manifestBytes: shared?.signed.length ?? 0,
+      pieces: shared?.held.toBytes() ?? new Uint8Array(0),
+    };
+  }
+
+  /** The content that a tag stands for, among those this device holds or is to have. */
+  #recognise(asker: DeviceId, tag: Uint8Array): ContentId | undefined {
+    const way = { asker, answerer: this.#core.options.deviceId };
+    for (const { contentId, known, wanted } of this.#core.contents.values()) {
+      if (known === undefined && !wanted) continue;
+      if (equalBytes(contentTag(this.#core.options.crypto, contentId, way), tag)) return contentId;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,105 @@
+import type { ContentId, DeviceId } from "../base/ids.ts";
+import { Prng } from "../base/prng.ts";
+import { MIB, SECOND } from "../base/units.ts";
+import type { AssociationOutbox } from "../transport/association-types.ts";
+import { Endpoint } from "../transport/endpoint.ts";
+import { GRACE_AWAY_S, type PeerPolicy } from "../transport/judge-peer.ts";
+import { encodeMessage, type Message } from "../wire/messages.ts";
+import { type ContentEntry, newEntry } from "./content-entry.ts";
+import type { PeerEvent, PeerOptions, PeerOutbox } from "./contract.ts";
+import type { Link } from "./link.ts";
+import { OfficeView } from "./office-view.ts";
+
+/** How many bytes we have asked one peer for at a time. */
+export const PENDING_BYTES_MAX: number = 4 * MIB;
+
+/** How many bytes may wait for the disk before we ask for more. */
+export const STORING_BYTES_MAX: number = 32 * MIB;
+
+/** How many requests of one peer we keep. */
+export const UPLOADS_MAX = 512;
+
+/** How many contents one peer may have open with us. */
+export const SERVED_MAX = 1_024;
+
+/** How many devices of our own office we link up with. */
+export const OFFICE_LINKS_MAX = 12;
+
+/** How many devices of the parent office an RVP links up with. */
+export const PARENT_LINKS_MAX = 6;
+
+/** A peer that owes us blocks for this long is left alone for a while. */
+export const STALL_US: number = 10 * SECOND;
+
+/** What the parts of the brain share: who we are, whom we know, what we hold. */
+export class Core {
+  readonly options: PeerOptions;
+  readonly endpoint: Endpoint;
+  readonly view: OfficeView;
+  readonly prng: Prng;
+  readonly contents: Map<ContentId, ContentEntry> = new Map();
+  /** Links by association. */
+  readonly links: Map<number, Link> = new Map();
+  readonly linkByDevice: Map<DeviceId, Link> = new Map();
+  /** Bytes of pieces that the store has and has not answered for. */
+  storingBytes = 0;
+
+  constructor(options: PeerOptions) {
+    this.options = options;
+    this.prng = new Prng(options.seed);
+    this.view = new OfficeView(options.deviceId, options.facts);
+    this.endpoint = new Endpoint({
+      crypto: options.crypto,
+      inboundPolicy: devicePolicy(),
+      singlePort: options.singlePort !== undefined,
+    });
+  }
+
+  /** The entry of a content, made where there is none. */
+  entry(contentId: ContentId): ContentEntry {
+    const known = this.contents.get(contentId);
+    if (known !== undefined) return known;
+    const entry = newEntry(contentId);
+    this.contents.set(contentId, entry);
+    return entry;
+  }
+}
+
+/** What the parts of the brain act with: the time, and the ways out. */
+export type Act = {
+  readonly nowUs: number;
+  readonly outbox: PeerOutbox;
+  /** The outbox as the transport sees it; what it reports is dealt with at the end of the step. */
+  readonly transport: AssociationOutbox;
+};
+
+/** Sends a message over an association; `false` where it is not up. */
+export function say(core: Core, act: Act, association: number, message: Message): boolean {
+  const bytes = encodeMessage(message);
+  return core.endpoint.sendMessage(act.nowUs, association, bytes, act.transport);
+}
+
+/** Tells the log, and those who wait. */
+export function report(act: Act, event: PeerEvent): void {
+  act.outbox.report(event);
+}
+
+/** What a device that comes to us, or that we go to, must show. */
+export function devicePolicy(id?: DeviceId): PeerPolicy {
+  return {
+    expected: id === undefined ? { roles: ["device"] } : { roles: ["device"], id },
+    allowNone: false,
+    expiredGraceS: GRACE_AWAY_S,
+    revokedSerials: new Set(),
+  };
+}
+
+/** What the server must show. */
+export function serverPolicy(organisation: string): PeerPolicy {
+  return {
+    expected: { roles: ["server"], id: organisation },
+    allowNone: false,
+    expiredGraceS: 0,
+    revokedSerials: new Set(),
+  };
+}

@@ -1,0 +1,260 @@
+import type { ContentId, DeviceId } from "../base/ids.ts";
+import { KIB, MS, SECOND } from "../base/units.ts";
+import { count } from "../swarm/ledger.ts";
+import { Assembly } from "../swarm/piece-assembly.ts";
+import type { RefusalReason } from "../wire/messages.ts";
+import type { ContentEntry, Known } from "./content-entry.ts";
+import {
+  type Act,
+  type Core,
+  PENDING_BYTES_MAX,
+  report,
+  STALL_US,
+  STORING_BYTES_MAX,
+  say,
+} from "./core.ts";
+import type { Asked, Link, Pending } from "./link.ts";
+
+/** How much of a manifest one request asks for. */
+const MANIFEST_REQUEST_BYTES = 256 * KIB;
+
+/** How long a peer that is busy is left alone. */
+const BUSY_REST_US = 200 * MS;
+
+/** How long a peer that stalled is left alone. */
+const STALL_REST_US = 5 * SECOND;
+
+/** After so many wrong pieces a peer is not asked again. */
+const MISMATCHES_MAX = 3;
+
+/**
+ * Fetching: asks the peers that hold what is missing, and puts their answers together.
+ *
+ * A piece is asked of one peer at a time. Inside the office of anybody; from the parent office only
+ * by a device that fetches over the line, and only what nobody in the office holds.
+ */
+export class Downloads {
+  readonly #core: Core;
+  /** From whom the pieces came that the store is verifying, by content and piece. */
+  readonly #sources = new Map<string, DeviceId>();
+  #nextRequestId = 1;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Asks a peer for as much as it may be asked for now. */
+  fill(act: Act, link: Link): void {
+    const acrossLine = !this.#core.view.sameOffice(link.deviceId);
+    if (acrossLine && !this.#core.view.fetchesOverLine) return;
+    if (act.nowUs < link.restUntilUs || link.mismatches >= MISMATCHES_MAX) return;
+    for (const entry of this.#byPriority()) {
+      const asked = link.asked.get(entry.contentId);
+      if (asked === undefined || !entry.wanted) continue;
+      if (entry.known === undefined) this.#fetchManifest(act, link, entry, asked);
+      else if (entry.state === "downloading")
+        this.#fetchPieces(act, link, entry.known, asked, acrossLine);
+    }
+  }
+
+  fillAll(act: Act): void {
+    for (const link of this.#core.links.values()) this.fill(act, link);
+  }
+
+  /** Takes a block; one that answers no request of ours has no effect. */
+  onBlock(
+    act: Act,
+    link: Link,
+    block: { readonly requestId: number; readonly offsetBytes: number; readonly data: Uint8Array },
+  ): void {
+    const pending = link.pending.get(block.requestId);
+    if (pending === undefined) return;
+    const added = pending.assembly.add(block.offsetBytes, block.data);
+    if (!added.ok) {
+      report(act, {
+        kind: "peer-misbehaved",
+        deviceId: link.deviceId,
+        what: "block outside its piece",
+      });
+      this.#drop(act, link, pending);
+      return;
+    }
+    link.progressAtUs = act.nowUs;
+    link.usedAtUs = act.nowUs;
+    const entry = this.#core.contents.get(pending.contentId);
+    if (entry !== undefined && pending.target === "piece") {
+      const sameOffice = this.#core.view.sameOffice(link.deviceId);
+      count(entry.tally, block.data.length, { direction: "in", sameOffice });
+    }
+    if (!pending.assembly.complete) return;
+    this.#settle(link, pending);
+    if (entry !== undefined) this.#onComplete(act, link, entry, pending);
+    this.fill(act, link);
+  }
+
+  /** The peer will not answer a request. */
+  onRefusal(act: Act, link: Link, requestId: number, reason: RefusalReason): void {
+    const pending = link.pending.get(requestId);
+    if (pending === undefined) return;
+    this.#release(link, pending);
+    const asked = link.asked.get(pending.contentId);
+    if (reason === "busy") link.restUntilUs = act.nowUs + BUSY_REST_US;
+    else if (pending.target === "manifest" && asked !== undefined) asked.manifestBytes = 0;
+    else this.#withdraw(link, pending.contentId, pending.piece);
+    this.fillAll(act);
+  }
+
+  /** A peer is gone, and with it what it owed us. */
+  onLinkDown(link: Link): void {
+    for (const pending of [...link.pending.values()]) this.#release(link, pending);
+    for (const asked of link.asked.values()) this.forgetOffers(link, asked);
+  }
+
+  /** What a peer offered of a content no longer counts. */
+  forgetOffers(link: Link, asked: Asked): void {
+    const known = this.#core.contents.get(asked.contentId)?.known;
+    const { offered } = asked;
+    asked.offered = undefined;
+    if (known === undefined || offered === undefined) return;
+    if (!this.#core.view.sameOffice(link.deviceId)) return;
+    for (let piece = 0; piece < offered.size; piece += 1) {
+      if (offered.has(piece)) known.picker.onWithdrawn(piece);
+    }
+  }
+
+  /** The store has answered for a piece: it may be asked for again where it is still missing. */
+  onPieceSettled(entry: ContentEntry, piece: number): void {
+    const sizeBytes = entry.known?.manifest.pieces[piece]?.sizeBytes ?? 0;
+    this.#core.storingBytes = Math.max(0, this.#core.storingBytes - sizeBytes);
+    entry.known?.picker.onSettled(piece);
+    this.#sources.delete(`${entry.contentId} ${piece}`);
+  }
+
+  /** A piece did not verify: it is fetched elsewhere, and who sent it is named. */
+  onMismatch(act: Act, entry: ContentEntry, piece: number): void {
+    const deviceId = this.#sources.get(`${entry.contentId} ${piece}`);
+    this.onPieceSettled(entry, piece);
+    const link = deviceId && this.#core.linkByDevice.get(deviceId);
+    if (link) {
+      link.mismatches += 1;
+      this.#withdraw(link, entry.contentId, piece);
+    }
+    const { contentId } = entry;
+    report(act, { kind: "piece-mismatched", contentId, piece, deviceId: deviceId ?? "" });
+    this.fillAll(act);
+  }
+
+  /** Leaves peers alone that owe us blocks for too long, and asks others. */
+  onTick(act: Act): void {
+    for (const link of this.#core.links.values()) {
+      if (link.pending.size === 0 || act.nowUs - link.progressAtUs < STALL_US) continue;
+      link.restUntilUs = act.nowUs + STALL_REST_US;
+      for (const pending of [...link.pending.values()]) this.#drop(act, link, pending);
+    }
+    this.fillAll(act);
+  }
+
+  #byPriority(): readonly ContentEntry[] {
+    const active = [...this.#core.contents.values()].filter(
+      ({ wanted, state }) => wanted && (state === "waiting" || state === "downloading"),
+    );
+    return active.length < 2 ? active : active.sort((a, b) => a.priority - b.priority);
+  }
+
+  #fetchManifest(act: Act, link: Link, entry: ContentEntry, asked: Asked): void {
+    if (entry.creating !== undefined || asked.manifestBytes === 0) return;
+    if (act.nowUs < entry.retryAtUs) return;
+    const known = entry.manifestAssembly;
+    if (known !== undefined && this.#core.links.has(known.association)) return;
+    const assembly = new Assembly(asked.manifestBytes);
+    entry.manifestAssembly = { association: link.association, assembly };
+    for (let at = 0; at < asked.manifestBytes; at += MANIFEST_REQUEST_BYTES) {
+      const lengthBytes = Math.min(MANIFEST_REQUEST_BYTES, asked.manifestBytes - at);
+      this.#ask(act, link, asked, { target: "manifest", piece: 0, baseBytes: at, lengthBytes });
+    }
+  }
+
+  #fetchPieces(act: Act, link: Link, known: Known, asked: Asked, acrossLine: boolean): void {
+    const { offered } = asked;
+    if (offered === undefined) return;
+    while (
+      link.pendingBytes < PENDING_BYTES_MAX &&
+      this.#core.storingBytes + link.pendingBytes < STORING_BYTES_MAX
+    ) {
+      const piece = known.picker.pick(offered, acrossLine);
+      if (piece === undefined) return;
+      known.picker.onAsked(piece);
+      const lengthBytes = known.manifest.pieces[piece]?.sizeBytes ?? 0;
+      this.#ask(act, link, asked, { target: "piece", piece, baseBytes: 0, lengthBytes });
+    }
+  }
+
+  #ask(
+    act: Act,
+    link: Link,
+    asked: Asked,
+    range: Pick<Pending, "target" | "piece" | "baseBytes"> & { readonly lengthBytes: number },
+  ): void {
+    const requestId = this.#nextRequestId;
+    this.#nextRequestId = (requestId + 1) >>> 0;
+    const { lengthBytes, ...what } = range;
+    const { contentId, handle } = asked;
+    if (link.pending.size === 0) link.progressAtUs = act.nowUs;
+    const assembly = new Assembly(lengthBytes);
+    link.pending.set(requestId, { requestId, contentId, ...what, assembly });
+    link.pendingBytes += lengthBytes;
+    link.usedAtUs = act.nowUs;
+    say(this.#core, act, link.association, {
+      kind: "request",
+      requestId,
+      handle,
+      target: what.target,
+      piece: what.piece,
+      offsetBytes: what.baseBytes,
+      lengthBytes,
+    });
+  }
+
+  #onComplete(act: Act, link: Link, entry: ContentEntry, pending: Pending): void {
+    if (pending.target === "piece") {
+      this.#core.storingBytes += pending.assembly.sizeBytes;
+      this.#sources.set(`${entry.contentId} ${pending.piece}`, link.deviceId);
+      act.outbox.storePiece(entry.contentId, pending.piece, pending.assembly.bytes);
+      return;
+    }
+    const whole = entry.manifestAssembly;
+    if (whole?.association !== link.association) return;
+    whole.assembly.add(pending.baseBytes, pending.assembly.bytes);
+    if (!whole.assembly.complete) return;
+    entry.manifestAssembly = undefined;
+    entry.creating = whole.assembly.bytes;
+    act.outbox.createContent(entry.contentId, whole.assembly.bytes);
+  }
+
+  #withdraw(link: Link, contentId: ContentId, piece: number): void {
+    const asked = link.asked.get(contentId);
+    if (asked?.offered?.delete(piece) !== true) return;
+    const sameOffice = this.#core.view.sameOffice(link.deviceId);
+    if (sameOffice) this.#core.contents.get(contentId)?.known?.picker.onWithdrawn(piece);
+  }
+
+  /** Takes a request back, and lets others be asked. */
+  #drop(act: Act, link: Link, pending: Pending): void {
+    this.#release(link, pending);
+    say(this.#core, act, link.association, { kind: "cancel", requestId: pending.requestId });
+  }
+
+  #release(link: Link, pending: Pending): void {
+    this.#settle(link, pending);
+    const entry = this.#core.contents.get(pending.contentId);
+    if (pending.target === "piece") entry?.known?.picker.onSettled(pending.piece);
+    else if (entry?.manifestAssembly?.association === link.association) {
+      entry.manifestAssembly = undefined;
+    }
+  }
+
+  #settle(link: Link, pending: Pending): void {
+    link.pending.delete(pending.requestId);
+    link.pendingBytes -= pending.assembly.sizeBytes;
+  }
+}

@@ -1,0 +1,168 @@
+import { PRODUCT_VERSION } from "../base/constants.ts";
+import type { ContentId } from "../base/ids.ts";
+import { type Due, earlier, NEVER } from "../base/machine.ts";
+import { KIB, MS, SECOND } from "../base/units.ts";
+import type { AssociationEvent } from "../transport/association-types.ts";
+import type { Progress } from "../wire/messages.ts";
+import type { ContentEntry } from "./content-entry.ts";
+import { type Act, type Core, report, say, serverPolicy } from "./core.ts";
+
+/** How long to wait after a connection to the server failed, at first and at most. */
+const BACKOFF_US = { min: 500 * MS, max: 15 * SECOND } as const;
+
+/** How often the server is told of progress. */
+const PROGRESS_US = 500 * MS;
+
+/** How much of a manifest one message brings to the server. */
+const PART_BYTES = 32 * KIB;
+
+type State =
+  | { readonly kind: "waiting"; readonly untilUs: number }
+  | { readonly kind: "connecting"; readonly association: number }
+  | { readonly kind: "up"; readonly association: number };
+
+/**
+ * The device's line to the server: kept up, with growing pauses where it cannot be.
+ *
+ * Nothing here is needed for a transfer to go on; it brings word of what to have and takes word of
+ * what is there.
+ */
+export class ServerLink {
+  readonly #core: Core;
+  readonly #publications = new Map<ContentId, Uint8Array>();
+  #state: State = { kind: "waiting", untilUs: 0 };
+  #backoffUs: number = BACKOFF_US.min;
+  #progressAtUs = Number.POSITIVE_INFINITY;
+  #lastCode = "";
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  get connected(): boolean {
+    return this.#state.kind === "up";
+  }
+
+  /** Whether an association is the one to the server. */
+  owns(association: number): boolean {
+    return this.#state.kind !== "waiting" && this.#state.association === association;
+  }
+
+  due(): Due {
+    const retry: Due =
+      this.#state.kind === "waiting"
+        ? { atUs: this.#state.untilUs, reason: "server connection" }
+        : NEVER;
+    return earlier(retry, { atUs: this.#progressAtUs, reason: "progress" });
+  }
+
+  onTimer(act: Act): void {
+    if (this.#state.kind === "waiting" && this.#state.untilUs <= act.nowUs) this.#connect(act);
+    if (this.#progressAtUs <= act.nowUs) this.#tellProgress(act);
+  }
+
+  onUp(act: Act, association: number): void {
+    this.#state = { kind: "up", association };
+    this.#backoffUs = BACKOFF_US.min;
+    this.#lastCode = "";
+    const { hostName, hosts, portOffset, facts, bootId } = this.#core.options;
+    const productVersion = PRODUCT_VERSION;
+    say(this.#core, act, association, {
+      kind: "register",
+      productVersion,
+      hostName,
+      hosts,
+      portOffset,
+      facts,
+      bootId,
+    });
+    for (const entry of this.#core.contents.values()) entry.unreported = true;
+    this.#tellProgress(act);
+    for (const [contentId, manifest] of this.#publications) {
+      this.#sendManifest(act, association, contentId, manifest);
+    }
+    report(act, { kind: "server-connected" });
+  }
+
+  onDown(act: Act, event: Extract<AssociationEvent, { kind: "association-down" }>): void {
+    this.#state = { kind: "waiting", untilUs: act.nowUs + this.#backoffUs };
+    const jitterUs = this.#core.prng.below(Math.ceil(this.#backoffUs / 2));
+    this.#backoffUs = Math.min(BACKOFF_US.max, 2 * this.#backoffUs + jitterUs);
+    // Once is enough for the log: until it is back, or fails for another reason.
+    if (event.code === this.#lastCode) return;
+    this.#lastCode = event.code;
+    report(act, { kind: "server-lost", code: event.code, reason: event.reason });
+  }
+
+  /** Something about a content has changed that the server is to hear of. */
+  noteProgress(act: Act, entry: ContentEntry, now = false): void {
+    entry.unreported = true;
+    const atUs = act.nowUs + (now ? 0 : PROGRESS_US);
+    this.#progressAtUs = Math.min(this.#progressAtUs, atUs);
+  }
+
+  /** Brings a manifest to the server, now or as soon as it can be reached. */
+  publish(act: Act, contentId: ContentId, manifest: Uint8Array): void {
+    this.#publications.set(contentId, manifest);
+    if (this.#state.kind === "up") {
+      this.#sendManifest(act, this.#state.association, contentId, manifest);
+    }
+  }
+
+  onPublished(act: Act, contentId: ContentId): void {
+    if (!this.#publications.delete(contentId)) return;
+    report(act, { kind: "content-published", contentId });
+  }
+
+  /** The server refused the last thing it was asked for: only publications are refused. */
+  onRefused(act: Act, code: string, reason: string): void {
+    const [contentId] = this.#publications.keys();
+    if (contentId === undefined) return;
+    this.#publications.delete(contentId);
+    report(act, { kind: "publication-refused", contentId, code, reason });
+  }
+
+  #connect(act: Act): void {
+    const { host, ports, organisation } = this.#core.options.server;
+    const target = { host, ports, policy: serverPolicy(organisation) };
+    const association = this.#core.endpoint.connect(act.nowUs, target, act.transport);
+    this.#state = { kind: "connecting", association };
+  }
+
+  #sendManifest(act: Act, association: number, contentId: ContentId, manifest: Uint8Array): void {
+    for (let at = 0; at < manifest.length; at += PART_BYTES) {
+      say(this.#core, act, association, {
+        kind: "publish-part",
+        contentId,
+        offsetBytes: at,
+        totalBytes: manifest.length,
+        data: manifest.subarray(at, at + PART_BYTES),
+      });
+    }
+  }
+
+  #tellProgress(act: Act): void {
+    this.#progressAtUs = Number.POSITIVE_INFINITY;
+    if (this.#state.kind !== "up") return;
+    for (const entry of this.#core.contents.values()) {
+      if (!entry.unreported) continue;
+      entry.unreported = false;
+      say(this.#core, act, this.#state.association, this.#progress(entry));
+    }
+  }
+
+  #progress(entry: ContentEntry): Progress {
+    return {
+      kind: "progress",
+      contentId: entry.contentId,
+      state: entry.state,
+      pieces: entry.known?.manifest.pieces.length ?? 0,
+      piecesHeld: entry.known?.held.count ?? 0,
+      sizeBytes: entry.known?.manifest.sizeBytes ?? 0,
+      heldBytes: entry.heldBytes,
+      ...entry.tally,
+      rvp: this.#core.view.rvp === this.#core.options.deviceId,
+      problem: entry.problem.slice(0, 1_000),
+    };
+  }
+}

@@ -1,0 +1,69 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hash,
+  hkdfSync,
+  randomBytes,
+} from "node:crypto";
+import { type Crypto, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "../effects/crypto.ts";
+
+const CIPHER = "aes-256-gcm";
+const NO_SALT = new Uint8Array(0);
+
+/**
+ * The functions that the pure folders are handed, by OpenSSL through Node.
+ *
+ * Everything is returned as a plain `Uint8Array` and never as a `Buffer`, whose `slice` shares
+ * memory where the pure folders expect a copy. `open` gives `undefined` for input of any length
+ * that it cannot open and never throws; `seal` throws for a key or nonce of the wrong length,
+ * which is a mistake of ours.
+ */
+export const nodeCrypto: Crypto = {
+  randomBytes(length) {
+    return plain(randomBytes(length));
+  },
+
+  sha256(bytes) {
+    return plain(hash("sha256", bytes, "buffer"));
+  },
+
+  hmac(key, bytes) {
+    return plain(createHmac("sha256", key).update(bytes).digest());
+  },
+
+  hkdf(secret, info, lengthBytes) {
+    return new Uint8Array(hkdfSync("sha256", secret, NO_SALT, info, lengthBytes));
+  },
+
+  seal(key, nonce, aad, plaintext) {
+    const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+    cipher.setAAD(aad);
+    const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
+    sealed.set(cipher.update(plaintext));
+    cipher.final();
+    sealed.set(cipher.getAuthTag(), plaintext.length);
+    return sealed;
+  },
+
+  open(key, nonce, aad, sealed) {
+    if (key.length !== KEY_BYTES || nonce.length !== NONCE_BYTES) return undefined;
+    if (sealed.length < TAG_BYTES) return undefined;
+    const tagAt = sealed.length - TAG_BYTES;
+    const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+    decipher.setAAD(aad);
+    decipher.setAuthTag(sealed.subarray(tagAt));
+    const plaintext = decipher.update(sealed.subarray(0, tagAt));
+    try {
+      decipher.final();
+    } catch {
+      // The one thing that `final` can say here is that the tag does not fit.
+      return undefined;
+    }
+    return plain(plaintext);
+  },
+};
+
+function plain(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

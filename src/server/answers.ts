@@ -1,0 +1,21 @@
+import type { Answer } from "../coordinator/contract.ts";
+
+/** Operators that wait for what becomes of their commands. */
+export class Answers {
+  readonly #waiting = new Map<number, (answer: Answer) => void>();
+  #nextNumber = 1;
+
+  /** Has a command carried out under a number of its own; resolves with the answer. */
+  ask(send: (requestNumber: number) => void): Promise<Answer> {
+    const requestNumber = this.#nextNumber++;
+    return new Promise((resolve) => {
+      this.#waiting.set(requestNumber, resolve);
+      send(requestNumber);
+    });
+  }
+
+  onAnswer(requestNumber: number, answer: Answer): void {
+    this.#waiting.get(requestNumber)?.(answer);
+    this.#waiting.delete(requestNumber);
+  }
+}

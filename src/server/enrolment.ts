@@ -1,0 +1,28 @@
+import type { EnrolmentOutcome, EnrolmentRequest } from "../coordinator/contract.ts";
+import { type Authority, issueDeviceCertificate } from "../runtime/identity/authority.ts";
+import type { SecurityKeys } from "./security-keys.ts";
+
+/** Decides about a request for an identity: the key first, because a certificate costs more. */
+export async function decideEnrolment(
+  {
+    securityKeys,
+    authority,
+  }: { readonly securityKeys: SecurityKeys; readonly authority: Authority },
+  request: EnrolmentRequest,
+  nowMs: number,
+): Promise<EnrolmentOutcome> {
+  const refusal = await securityKeys.judge(request.securityKey, nowMs);
+  if (refusal !== undefined) return { kind: "refused", ...refusal };
+  const nowS = Math.floor(nowMs / 1_000);
+  const issued = await issueDeviceCertificate(authority, request.request, request.deviceId, nowS);
+  if (!issued.ok) return { kind: "refused", ...issued.error };
+  // A request that was not good costs no use of the key.
+  const spent = await securityKeys.spend(request.securityKey, nowMs);
+  if (spent !== undefined) return { kind: "refused", ...spent };
+  return {
+    kind: "enrolled",
+    certificate: issued.value.certificateDer,
+    authority: authority.certificateDer,
+    organisation: authority.organisation,
+  };
+}

@@ -1,0 +1,26 @@
+import { join } from "node:path";
+
+/** Where a server keeps what is its own. */
+export type ServerFiles = {
+  /** Made as a whole by `server init`: everything in it belongs together. */
+  readonly state: string;
+  readonly authority: string;
+  readonly identity: string;
+  readonly database: string;
+  readonly controlSocket: string;
+};
+
+/** The files of the server with this data folder. */
+export function serverFiles(data: string): ServerFiles {
+  return { ...stateFiles(join(data, "state")), controlSocket: join(data, "control.sock") };
+}
+
+/** The files of a server's state, wherever it lies. */
+export function stateFiles(state: string): Omit<ServerFiles, "controlSocket"> {
+  return {
+    state,
+    authority: join(state, "authority.pem"),
+    identity: join(state, "identity.pem"),
+    database: join(state, "server.db"),
+  };
+}

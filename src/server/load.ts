@@ -1,0 +1,142 @@
+import type { Kysely, Selectable } from "kysely";
+import type { ContentId, DeviceId } from "../base/ids.ts";
+import type {
+  ContentRow,
+  CoordinatorState,
+  Counters,
+  DeploymentRow,
+  DeviceRow,
+  OfficesState,
+  Priority,
+  ProgressRow,
+  Targets,
+} from "../coordinator/state.ts";
+import type { ContentState, Facts } from "../wire/messages.ts";
+import type { Tables } from "./schema.ts";
+
+/** Reads everything that the coordinator begins with. The rows are what `applyChanges` wrote. */
+export async function loadState(
+  database: Kysely<Tables>,
+  epoch: number,
+): Promise<CoordinatorState> {
+  const devices = await database
+    .selectFrom("devices")
+    .selectAll()
+    .orderBy("enrolled_at_ms")
+    .execute();
+  const contents = await database
+    .selectFrom("contents")
+    .select([
+      "content_id",
+      "name",
+      "version",
+      "type",
+      "size_bytes",
+      "pieces",
+      "files",
+      "publisher",
+      "publisher_name",
+      "sha256",
+      "published_at_ms",
+      "published_by",
+    ])
+    .orderBy("published_at_ms")
+    .execute();
+  const deployments = await database
+    .selectFrom("deployments")
+    .selectAll()
+    .orderBy("created_at_ms")
+    .execute();
+  const progress = await database.selectFrom("progress").selectAll().execute();
+  return {
+    epoch,
+    devices: devices.map(deviceOf),
+    contents: contents.map(contentOf),
+    offices: await loadOffices(database),
+    deployments: deployments.map(deploymentOf),
+    progress: progress.map(progressOf),
+  };
+}
+
+async function loadOffices(database: Kysely<Tables>): Promise<OfficesState> {
+  const organisation = await database
+    .selectFrom("organisation")
+    .select("offices_generated")
+    .executeTakeFirst();
+  const offices = await database.selectFrom("offices").selectAll().orderBy("position").execute();
+  const subnets = await database.selectFrom("subnets").selectAll().orderBy("position").execute();
+  const texts = new Map<string, string[]>(offices.map(({ name }) => [name, []]));
+  for (const { office, text } of subnets) texts.get(office)?.push(text);
+  return {
+    generated: organisation?.offices_generated !== 0,
+    offices: offices.map(({ name, parent, type }) => ({
+      name,
+      ...(parent === null ? {} : { parent }),
+      type,
+      subnets: texts.get(name) ?? [],
+    })),
+  };
+}
+
+function deviceOf(row: Selectable<Tables["devices"]>): DeviceRow {
+  return {
+    deviceId: row.device_id as DeviceId,
+    hostName: row.host_name,
+    machineId: row.machine_id,
+    office: row.office,
+    hosts: JSON.parse(row.hosts_json) as string[],
+    seenHost: row.seen_host,
+    portOffset: row.port_offset,
+    facts: JSON.parse(row.facts_json) as Facts,
+    productVersion: row.product_version,
+    enrolledAtMs: row.enrolled_at_ms,
+    lastSeenAtMs: row.last_seen_at_ms,
+  };
+}
+
+function contentOf(
+  row: Omit<Selectable<Tables["contents"]>, "files_json" | "manifest">,
+): ContentRow {
+  return {
+    contentId: row.content_id as ContentId,
+    name: row.name,
+    version: row.version,
+    type: row.type,
+    sizeBytes: row.size_bytes,
+    pieces: row.pieces,
+    files: row.files,
+    publisher: row.publisher,
+    publisherName: row.publisher_name,
+    sha256: row.sha256,
+    publishedAtMs: row.published_at_ms,
+    publishedBy: row.published_by as DeviceId,
+  };
+}
+
+function deploymentOf(row: Selectable<Tables["deployments"]>): DeploymentRow {
+  return {
+    deploymentId: row.deployment_id,
+    contentId: row.content_id as ContentId,
+    targets: JSON.parse(row.targets_json) as Targets,
+    priority: row.priority as Priority,
+    createdAtMs: row.created_at_ms,
+    ...(row.finished_at_ms === null ? {} : { finishedAtMs: row.finished_at_ms }),
+  };
+}
+
+function progressOf(row: Selectable<Tables["progress"]>): ProgressRow {
+  return {
+    contentId: row.content_id as ContentId,
+    deviceId: row.device_id as DeviceId,
+    bootId: row.boot_id,
+    state: row.state as ContentState,
+    pieces: row.pieces,
+    piecesHeld: row.pieces_held,
+    heldBytes: row.held_bytes,
+    base: JSON.parse(row.base_json) as Counters,
+    current: JSON.parse(row.current_json) as Counters,
+    rvp: row.rvp === 1,
+    problem: row.problem,
+    updatedAtMs: row.updated_at_ms,
+  };
+}

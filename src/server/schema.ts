@@ -1,0 +1,202 @@
+import type { ColumnType, Kysely } from "kysely";
+import type { Migration } from "kysely/migration";
+
+// One schema for SQLite and PostgreSQL: ids and JSON are text, truth values 0 or 1, times are
+// milliseconds since 1970.
+
+/** The tables of the server's database. */
+export type Tables = {
+  organisation: {
+    /** Always 1: there is one row. */
+    id: number;
+    name: string;
+    epoch: number;
+    offices_generated: number;
+  };
+  security_keys: {
+    id: string;
+    /** SHA-256 of the key in hexadecimal digits; the key itself is kept nowhere. */
+    hash: string;
+    uses: number;
+    uses_max: number | null;
+    created_at_ms: number;
+    expires_at_ms: number | null;
+    revoked_at_ms: number | null;
+  };
+  devices: {
+    device_id: string;
+    host_name: string;
+    machine_id: string;
+    office: string;
+    hosts_json: string;
+    seen_host: string;
+    port_offset: number;
+    facts_json: string;
+    product_version: string;
+    enrolled_at_ms: number;
+    last_seen_at_ms: number;
+  };
+  contents: {
+    content_id: string;
+    name: string;
+    version: string;
+    type: string;
+    size_bytes: number;
+    pieces: number;
+    files: number;
+    files_json: string;
+    publisher: string;
+    publisher_name: string;
+    sha256: string;
+    published_at_ms: number;
+    published_by: string;
+    manifest: Uint8Array;
+  };
+  offices: {
+    name: string;
+    /** In the order of entry. */
+    position: number;
+    parent: string | null;
+    type: string;
+  };
+  subnets: { office: string; position: number; text: string };
+  deployments: {
+    deployment_id: string;
+    content_id: string;
+    targets_json: string;
+    priority: string;
+    created_at_ms: number;
+    finished_at_ms: ColumnType<number | null, number | null | undefined, number | null>;
+  };
+  progress: {
+    content_id: string;
+    device_id: string;
+    boot_id: number;
+    state: string;
+    pieces: number;
+    pieces_held: number;
+    held_bytes: number;
+    base_json: string;
+    current_json: string;
+    rvp: number;
+    problem: string;
+    updated_at_ms: number;
+  };
+};
+
+/** The steps that bring a database to the schema above; they are only ever added to. */
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  "0001-first": {
+    up: async (database: Kysely<unknown>) => {
+      await createOrganisation(database);
+      await createDevices(database);
+      await createContents(database);
+      await createOffices(database);
+      await createDeployments(database);
+    },
+  },
+};
+
+async function createOrganisation({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable("organisation")
+    .addColumn("id", "integer", (column) => column.primaryKey())
+    .addColumn("name", "text", (column) => column.notNull())
+    .addColumn("epoch", "bigint", (column) => column.notNull())
+    .addColumn("offices_generated", "integer", (column) => column.notNull())
+    .execute();
+  await schema
+    .createTable("security_keys")
+    .addColumn("id", "text", (column) => column.primaryKey())
+    .addColumn("hash", "text", (column) => column.notNull().unique())
+    .addColumn("uses", "integer", (column) => column.notNull())
+    .addColumn("uses_max", "integer")
+    .addColumn("created_at_ms", "bigint", (column) => column.notNull())
+    .addColumn("expires_at_ms", "bigint")
+    .addColumn("revoked_at_ms", "bigint")
+    .execute();
+}
+
+async function createDevices({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable("devices")
+    .addColumn("device_id", "text", (column) => column.primaryKey())
+    .addColumn("host_name", "text", (column) => column.notNull())
+    .addColumn("machine_id", "text", (column) => column.notNull())
+    .addColumn("office", "text", (column) => column.notNull())
+    .addColumn("hosts_json", "text", (column) => column.notNull())
+    .addColumn("seen_host", "text", (column) => column.notNull())
+    .addColumn("port_offset", "integer", (column) => column.notNull())
+    .addColumn("facts_json", "text", (column) => column.notNull())
+    .addColumn("product_version", "text", (column) => column.notNull())
+    .addColumn("enrolled_at_ms", "bigint", (column) => column.notNull())
+    .addColumn("last_seen_at_ms", "bigint", (column) => column.notNull())
+    .execute();
+}
+
+async function createContents({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable("contents")
+    .addColumn("content_id", "text", (column) => column.primaryKey())
+    .addColumn("name", "text", (column) => column.notNull())
+    .addColumn("version", "text", (column) => column.notNull())
+    .addColumn("type", "text", (column) => column.notNull())
+    .addColumn("size_bytes", "bigint", (column) => column.notNull())
+    .addColumn("pieces", "integer", (column) => column.notNull())
+    .addColumn("files", "integer", (column) => column.notNull())
+    .addColumn("files_json", "text", (column) => column.notNull())
+    .addColumn("publisher", "text", (column) => column.notNull())
+    .addColumn("publisher_name", "text", (column) => column.notNull())
+    .addColumn("sha256", "text", (column) => column.notNull())
+    .addColumn("published_at_ms", "bigint", (column) => column.notNull())
+    .addColumn("published_by", "text", (column) => column.notNull())
+    .addColumn("manifest", "blob", (column) => column.notNull())
+    .execute();
+}
+
+async function createOffices({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable("offices")
+    .addColumn("name", "text", (column) => column.primaryKey())
+    .addColumn("position", "integer", (column) => column.notNull())
+    .addColumn("parent", "text")
+    .addColumn("type", "text", (column) => column.notNull())
+    .execute();
+  await schema
+    .createTable("subnets")
+    .addColumn("office", "text", (column) =>
+      column.notNull().references("offices.name").onDelete("cascade"),
+    )
+    .addColumn("position", "integer", (column) => column.notNull())
+    .addColumn("text", "text", (column) => column.notNull())
+    .addPrimaryKeyConstraint("subnets_key", ["office", "position"])
+    .execute();
+}
+
+async function createDeployments({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable("deployments")
+    .addColumn("deployment_id", "text", (column) => column.primaryKey())
+    .addColumn("content_id", "text", (column) => column.notNull().references("contents.content_id"))
+    .addColumn("targets_json", "text", (column) => column.notNull())
+    .addColumn("priority", "text", (column) => column.notNull())
+    .addColumn("created_at_ms", "bigint", (column) => column.notNull())
+    .addColumn("finished_at_ms", "bigint")
+    .execute();
+  await schema
+    .createTable("progress")
+    .addColumn("content_id", "text", (column) => column.notNull().references("contents.content_id"))
+    .addColumn("device_id", "text", (column) => column.notNull().references("devices.device_id"))
+    .addColumn("boot_id", "bigint", (column) => column.notNull())
+    .addColumn("state", "text", (column) => column.notNull())
+    .addColumn("pieces", "bigint", (column) => column.notNull())
+    .addColumn("pieces_held", "bigint", (column) => column.notNull())
+    .addColumn("held_bytes", "bigint", (column) => column.notNull())
+    .addColumn("base_json", "text", (column) => column.notNull())
+    .addColumn("current_json", "text", (column) => column.notNull())
+    .addColumn("rvp", "integer", (column) => column.notNull())
+    .addColumn("problem", "text", (column) => column.notNull())
+    .addColumn("updated_at_ms", "bigint", (column) => column.notNull())
+    .addPrimaryKeyConstraint("progress_key", ["content_id", "device_id"])
+    .execute();
+}

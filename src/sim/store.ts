@@ -1,0 +1,96 @@
+import { Bitset } from "../base/bitset.ts";
+import { equalBytes } from "../base/bytes.ts";
+import type { ContentId } from "../base/ids.ts";
+import type { Manifest } from "../content/manifest.ts";
+import { decodeSignedManifest } from "../content/manifest-codec.ts";
+import type { HeldContent, StorageInput, StorageOutbox } from "../effects/storage.ts";
+
+type Stored = {
+  readonly signed: Uint8Array;
+  readonly manifest: Manifest;
+  readonly pieces: Map<number, Uint8Array>;
+  finished: boolean;
+};
+
+/** A device's content store in memory; what it answered for survives a crash of its device. */
+export class SimStore implements StorageOutbox {
+  readonly #sha256: (bytes: Uint8Array) => Uint8Array;
+  readonly #contents = new Map<ContentId, Stored>();
+  /** Carries an answer to the device that is running, after the time the disk takes. */
+  answer: (input: StorageInput) => void = () => {};
+
+  constructor(sha256: (bytes: Uint8Array) => Uint8Array) {
+    this.#sha256 = sha256;
+  }
+
+  /** What survives a crash. */
+  held(): readonly HeldContent[] {
+    return [...this.#contents].map(([contentId, { signed, pieces, finished, manifest }]) => {
+      const set = new Bitset(manifest.pieces.length);
+      for (const piece of pieces.keys()) set.add(piece);
+      return { contentId, manifest: signed, pieces: set.toBytes(), finished };
+    });
+  }
+
+  isFinished(contentId: ContentId): boolean {
+    return this.#contents.get(contentId)?.finished ?? false;
+  }
+
+  /** Puts a whole content there, as a publication does. */
+  fill(contentId: ContentId, signed: Uint8Array, pieces: readonly Uint8Array[]): void {
+    const decoded = decodeSignedManifest(signed);
+    if (!decoded.ok) return;
+    const { manifest } = decoded.value;
+    this.#contents.set(contentId, {
+      signed,
+      manifest,
+      pieces: new Map(pieces.entries()),
+      finished: true,
+    });
+  }
+
+  createContent(contentId: ContentId, signed: Uint8Array): void {
+    const decoded = decodeSignedManifest(signed);
+    if (!decoded.ok) {
+      const problem = "the manifest is not acceptable";
+      this.answer({ kind: "content-refused", contentId, cause: "manifest", problem });
+      return;
+    }
+    const { manifest } = decoded.value;
+    if (!this.#contents.has(contentId)) {
+      this.#contents.set(contentId, { signed, manifest, pieces: new Map(), finished: false });
+    }
+    const pieces = this.held().find((held) => held.contentId === contentId)?.pieces;
+    this.answer({ kind: "content-created", contentId, pieces: pieces ?? new Uint8Array(0) });
+  }
+
+  storePiece(contentId: ContentId, piece: number, bytes: Uint8Array): void {
+    const stored = this.#contents.get(contentId);
+    const wanted = stored?.manifest.pieces[piece];
+    if (stored === undefined || wanted === undefined) return;
+    if (!equalBytes(this.#sha256(bytes), wanted.sha256)) {
+      const problem = "the piece does not verify";
+      this.answer({ kind: "piece-rejected", contentId, piece, cause: "mismatch", problem });
+      return;
+    }
+    stored.pieces.set(piece, bytes);
+    this.answer({ kind: "piece-stored", contentId, piece });
+  }
+
+  readPiece(
+    ticket: number,
+    contentId: ContentId,
+    range: { readonly piece: number; readonly offsetBytes: number; readonly lengthBytes: number },
+  ): void {
+    const bytes = this.#contents.get(contentId)?.pieces.get(range.piece);
+    const end = range.offsetBytes + range.lengthBytes;
+    this.answer({ kind: "piece-read", ticket, bytes: bytes?.subarray(range.offsetBytes, end) });
+  }
+
+  finishContent(contentId: ContentId): void {
+    const stored = this.#contents.get(contentId);
+    if (stored === undefined || stored.pieces.size !== stored.manifest.pieces.length) return;
+    stored.finished = true;
+    this.answer({ kind: "content-finished", contentId });
+  }
+}

@@ -1,0 +1,77 @@
+import type { Bitset } from "../base/bitset.ts";
+import type { Prng } from "../base/prng.ts";
+
+/** How many pieces are looked at for one choice: enough for rarity, cheap for 40,000 pieces. */
+const CANDIDATES_MAX = 128;
+
+/**
+ * Chooses which piece to ask for next: rarest first among the neighbours, chance among equals.
+ *
+ * Chance starts the search, so two devices that miss the same pieces ask for different ones and
+ * have something to trade.
+ */
+export class PiecePicker {
+  readonly #held: Bitset;
+  /** How many devices of our office hold each piece, as far as they have told us. */
+  readonly #copies: Uint16Array;
+  readonly #asked = new Set<number>();
+  readonly #prng: Prng;
+
+  constructor(held: Bitset, prng: Prng) {
+    this.#held = held;
+    this.#copies = new Uint16Array(held.size);
+    this.#prng = prng;
+  }
+
+  /** A device of our office holds a piece. */
+  onOffered(piece: number): void {
+    this.#copies[piece] = (this.#copies[piece] ?? 0) + 1;
+  }
+
+  /** A device of our office that held a piece is gone. */
+  onWithdrawn(piece: number): void {
+    this.#copies[piece] = Math.max(0, (this.#copies[piece] ?? 0) - 1);
+  }
+
+  /** A piece has been asked for, and is not to be chosen meanwhile. */
+  onAsked(piece: number): void {
+    this.#asked.add(piece);
+  }
+
+  /** A piece has arrived, or will not: it may be chosen again where it is still missing. */
+  onSettled(piece: number): void {
+    this.#asked.delete(piece);
+  }
+
+  /** How many pieces are on their way. */
+  get askedCount(): number {
+    return this.#asked.size;
+  }
+
+  /**
+   * The piece to ask a device for that holds `offered`; `undefined` where it has none.
+   *
+   * @param acrossLine - Whether the device is in another office: what our own office holds is not
+   * fetched over the line again.
+   */
+  pick(offered: Bitset, acrossLine: boolean): number | undefined {
+    const size = this.#held.size;
+    if (size === 0) return undefined;
+    let best: number | undefined;
+    let bestCopies = Number.POSITIVE_INFINITY;
+    let candidates = 0;
+    const start = this.#prng.below(size);
+    for (let step = 0; step < size && candidates < CANDIDATES_MAX; step += 1) {
+      const piece = (start + step) % size;
+      if (!offered.has(piece) || this.#held.has(piece) || this.#asked.has(piece)) continue;
+      const copies = this.#copies[piece] ?? 0;
+      if (acrossLine && copies > 0) continue;
+      candidates += 1;
+      if (copies < bestCopies) {
+        best = piece;
+        bestCopies = copies;
+      }
+    }
+    return best;
+  }
+}

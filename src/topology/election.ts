@@ -1,0 +1,64 @@
+import type { DeviceId } from "../base/ids.ts";
+import { GIB } from "../base/units.ts";
+
+/**
+ * What of a machine decides how well it serves an office (row B8).
+ *
+ * Structurally equal to `Facts` of the wire, which this folder may not import.
+ */
+export type CandidateFacts = {
+  readonly freeBytes: number;
+  /** What the cache may still take of `freeBytes`. */
+  readonly usableBytes: number;
+  /** An administrator prefers it. */
+  readonly preferred: boolean;
+  /** A desktop or a server, not a laptop. */
+  readonly desktop: boolean;
+  readonly serverOs: boolean;
+  readonly uptimeS: number;
+};
+
+/** A device that may become rendezvous point of its office. */
+export type Candidate = { readonly deviceId: DeviceId; readonly facts: CandidateFacts };
+
+/** The class that the largest disks share: 1 TiB of free space and more. */
+export const SPACE_CLASS_MAX = 10;
+
+/** Puts candidates in the order of row B8, the best first; the same order for everyone. */
+export function rankCandidates<C extends Candidate>(candidates: readonly C[]): C[] {
+  return [...candidates].sort(compareCandidates);
+}
+
+/**
+ * Compares by row B8: free space (as a class), preferred, desktop, server OS, uptime, usable
+ * space; then by device id, so that no two devices are equal. Negative where `a` is better.
+ */
+export function compareCandidates(a: Candidate, b: Candidate): number {
+  return (
+    spaceClass(b.facts.freeBytes) - spaceClass(a.facts.freeBytes) ||
+    Number(b.facts.preferred) - Number(a.facts.preferred) ||
+    Number(b.facts.desktop) - Number(a.facts.desktop) ||
+    Number(b.facts.serverOs) - Number(a.facts.serverOs) ||
+    b.facts.uptimeS - a.facts.uptimeS ||
+    b.facts.usableBytes - a.facts.usableBytes ||
+    compareText(a.deviceId, b.deviceId)
+  );
+}
+
+/**
+ * The class of an amount of free space: floor(log2(GiB)), 0 below 1 GiB, at most
+ * {@link SPACE_CLASS_MAX}. By raw bytes the first criterion would always decide, and the download
+ * itself would change the winner.
+ */
+export function spaceClass(freeBytes: number): number {
+  let spaceClass = 0;
+  for (let bytes = 2 * GIB; bytes <= freeBytes && spaceClass < SPACE_CLASS_MAX; bytes *= 2) {
+    spaceClass += 1;
+  }
+  return spaceClass;
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

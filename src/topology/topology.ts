@@ -1,0 +1,175 @@
+import { err, ok, type Result } from "../base/result.ts";
+import { parseAddress } from "./address.ts";
+import { judgeOverlaps, judgeTree, type OfficeDraft } from "./judgement.ts";
+import { NO_OFFICE, OFFICE_DEPTH_MAX, OFFICE_NAME_LENGTH_MAX } from "./limits.ts";
+import { PrefixMap, parseSubnet, type Subnet } from "./prefix.ts";
+
+/** What kind of office it is (row B6). */
+export type OfficeType = "default" | "vpn" | "wifi";
+
+/** An office as somebody entered it. */
+export type OfficeSpec = {
+  readonly name: string;
+  /** Absent for the Central Office alone. */
+  readonly parent?: string;
+  readonly type: string;
+  /** CIDRs or ranges. */
+  readonly subnets: readonly string[];
+};
+
+/** An office of a sound topology. */
+export type Office = {
+  readonly name: string;
+  readonly parent?: string;
+  readonly type: OfficeType;
+  readonly subnets: readonly Subnet[];
+  /** Names, in the order of entry. */
+  readonly children: readonly string[];
+};
+
+/** Something that is wrong (`error`), or worth a look (`warning`), in what was entered. */
+export type Finding = {
+  readonly severity: "error" | "warning";
+  /** Stable, for scripts. */
+  readonly code: string;
+  /** Empty where the finding is about the whole. */
+  readonly office: string;
+  /** Row of the office, counted from 1; 0 where the finding is about the whole. */
+  readonly row: number;
+  /** What is wrong and how to mend it. */
+  readonly sentence: string;
+};
+
+/** Offices in a tree under the Central Office. */
+export type Topology = {
+  /** In the order of entry. */
+  readonly offices: ReadonlyMap<string, Office>;
+  /** Name of the office at the top. */
+  readonly central: string;
+  readonly byPrefix: PrefixMap<string>;
+  /** What is worth a look; never an error. */
+  readonly findings: readonly Finding[];
+};
+
+/**
+ * Builds the tree from what was entered.
+ *
+ * Subnets of two offices may lie within each other (the longer prefix decides, and a warning says
+ * so); the same or partly overlapping ones are errors.
+ *
+ * @returns The topology with its warnings, or all findings where one is an error.
+ */
+export function buildTopology(
+  entries: readonly OfficeSpec[],
+): Result<Topology, readonly Finding[]> {
+  const findings: Finding[] = [];
+  const drafts = entries.map((entry, index) => draftOf(entry, index + 1, findings));
+  judgeTree(drafts, findings);
+  judgeOverlaps(drafts, findings);
+  const central = drafts.find((draft) => draft.parent === undefined);
+  if (findings.some(({ severity }) => severity === "error") || central === undefined) {
+    return err(findings);
+  }
+  const byPrefix = indexOf(drafts);
+  return ok({ offices: officesOf(drafts), central: central.name, byPrefix, findings });
+}
+
+/** The office whose subnet holds an address by the longest prefix; `undefined` where none does. */
+export function officeOf(topology: Topology, address: string): string | undefined {
+  const parsed = parseAddress(address);
+  return parsed === undefined ? undefined : topology.byPrefix.longest(parsed);
+}
+
+/** The offices from `name` up to the Central Office, both included; empty for an unknown name. */
+export function pathToCentral(topology: Topology, name: string): readonly Office[] {
+  const path: Office[] = [];
+  let office = topology.offices.get(name);
+  while (office !== undefined && path.length < OFFICE_DEPTH_MAX) {
+    path.push(office);
+    office = office.parent === undefined ? undefined : topology.offices.get(office.parent);
+  }
+  return path;
+}
+
+/** The offices as they would be entered again. */
+export function specsOf(topology: Topology): readonly (OfficeSpec & { type: OfficeType })[] {
+  return [...topology.offices.values()].map(({ name, parent, type, subnets }) => ({
+    name,
+    ...(parent === undefined ? {} : { parent }),
+    type,
+    subnets: subnets.map(({ text }) => text),
+  }));
+}
+
+function indexOf(drafts: readonly OfficeDraft[]): PrefixMap<string> {
+  const claims = drafts.flatMap(({ name, subnets }) => subnets.map((subnet) => ({ name, subnet })));
+  // A prefix of a range may equal a narrower subnet inside it: the narrower is set last, and wins.
+  claims.sort((a, b) => Number(widthOf(b.subnet) - widthOf(a.subnet)));
+  const byPrefix = new PrefixMap<string>();
+  for (const { name, subnet } of claims) {
+    for (const prefix of subnet.prefixes) byPrefix.set(prefix, name);
+  }
+  return byPrefix;
+}
+
+function widthOf(subnet: Subnet): bigint {
+  return subnet.last - subnet.first;
+}
+
+function officesOf(drafts: readonly OfficeDraft[]): ReadonlyMap<string, Office> {
+  const children = new Map<string, string[]>(drafts.map(({ name }) => [name, []]));
+  for (const { name, parent } of drafts) {
+    if (parent !== undefined) children.get(parent)?.push(name);
+  }
+  return new Map(
+    drafts.map(({ name, parent, type, subnets }) => [
+      name,
+      {
+        name,
+        ...(parent === undefined ? {} : { parent }),
+        type,
+        subnets,
+        children: children.get(name) ?? [],
+      },
+    ]),
+  );
+}
+
+function draftOf(entry: OfficeSpec, row: number, findings: Finding[]): OfficeDraft {
+  const office = entry.name.trim();
+  const say = (code: string, sentence: string): void => {
+    findings.push({ severity: "error", code, office, row, sentence });
+  };
+  if (office === "" || office.length > OFFICE_NAME_LENGTH_MAX || office === NO_OFFICE) {
+    const wanted = `1 to ${OFFICE_NAME_LENGTH_MAX} characters, and not "${NO_OFFICE}"`;
+    say("bad-name", `Row ${row}: an office needs a name of ${wanted}.`);
+  }
+  const type = typeOf(entry.type);
+  if (type === undefined) {
+    const sentence = `"${entry.type}" is no office type: use default, vpn or wifi.`;
+    say("bad-type", `Row ${row}, office "${office}": ${sentence}`);
+  }
+  const subnets: Subnet[] = [];
+  for (const text of entry.subnets) {
+    const parsed = parseSubnet(text);
+    if ("subnet" in parsed) subnets.push(parsed.subnet);
+    else say("bad-subnet", `Row ${row}, office "${office}": "${text}" ${parsed.problem}.`);
+  }
+  if (entry.subnets.length === 0) {
+    const sentence = `Row ${row}: office "${office}" has no subnet, so no device belongs to it.`;
+    findings.push({ severity: "warning", code: "no-subnets", office, row, sentence });
+  }
+  const parent = entry.parent?.trim();
+  return {
+    row,
+    name: office,
+    ...(parent === undefined || parent === "" ? {} : { parent }),
+    type: type ?? "default",
+    subnets,
+  };
+}
+
+function typeOf(text: string): OfficeType | undefined {
+  const word = text.trim().toLowerCase();
+  return word === "default" || word === "vpn" || word === "wifi" ? word : undefined;
+}
