@@ -19,6 +19,9 @@ export type UdpOptions = {
 /** How much may wait in the sockets before sends are answered with "full". */
 const WAITING_BYTES_MAX = MIB;
 
+/** Of how many hosts is remembered whether the line reaches them. */
+const HOSTS_MAX = 4_096;
+
 /** What the kernel is asked for; it gives what its limits allow. */
 const BUFFER_BYTES = 4 * MIB;
 
@@ -31,7 +34,9 @@ const BUFFER_BYTES = 4 * MIB;
 export class UdpSockets implements NetworkOutbox {
   readonly #options: UdpOptions;
   readonly #sockets: ReadonlyMap<number, Socket>;
-  readonly #byChannel: ReadonlyMap<Channel, Socket>;
+  readonly #byChannel: ReadonlyMap<Channel, Outlet>;
+  /** Whether a host is reached by the line; asked for every datagram. */
+  readonly #byLine = new Map<string, boolean>();
   #waitingBytes = 0;
   #full = false;
   #closed = false;
@@ -40,11 +45,11 @@ export class UdpSockets implements NetworkOutbox {
   private constructor(options: UdpOptions, sockets: ReadonlyMap<number, Socket>) {
     this.#options = options;
     this.#sockets = sockets;
-    const fallback = sockets.values().next().value;
-    const byChannel = new Map<Channel, Socket>();
+    const byChannel = new Map<Channel, Outlet>();
     for (const [channel, port] of Object.entries(options.ports) as [Channel, number][]) {
-      const socket = sockets.get(port) ?? fallback;
-      if (socket !== undefined) byChannel.set(channel, socket);
+      const socket = sockets.get(port);
+      const from = { host: options.address ?? "", port };
+      if (socket !== undefined) byChannel.set(channel, { socket, from });
     }
     this.#byChannel = byChannel;
     for (const [port, socket] of sockets) this.#listen(port, socket);
@@ -74,14 +79,14 @@ export class UdpSockets implements NetworkOutbox {
   }
 
   send(to: Address, channel: Channel, bytes: Uint8Array, segmentBytes: number): boolean {
-    const socket = this.#byChannel.get(channel) ?? this.#byChannel.get("message-small");
-    if (socket === undefined || this.#closed) return true;
+    const outlet = this.#byChannel.get(channel) ?? this.#byChannel.get("message-small");
+    if (outlet === undefined || this.#closed) return true;
     if (this.#waitingBytes + bytes.length > WAITING_BYTES_MAX) {
       this.#full = true;
       return false;
     }
     for (let at = 0; at < bytes.length; at += segmentBytes) {
-      this.#sendOne(socket, to, bytes.subarray(at, at + segmentBytes));
+      this.#sendOne(outlet, to, bytes.subarray(at, at + segmentBytes));
     }
     return true;
   }
@@ -97,12 +102,10 @@ export class UdpSockets implements NetworkOutbox {
     await Promise.all(closed);
   }
 
-  #sendOne(socket: Socket, to: Address, datagram: Uint8Array): void {
-    const { line, address = "" } = this.#options;
-    const byLine = line !== undefined && prefixOf(to.host) !== prefixOf(address);
-    const from = { host: address, port: socket.address().port };
-    const bytes = byLine ? wrapForLine(from, to, datagram) : datagram;
-    const target = byLine ? line : to;
+  #sendOne({ socket, from }: Outlet, to: Address, datagram: Uint8Array): void {
+    const line = this.#lineTo(to.host);
+    const bytes = line === undefined ? datagram : wrapForLine(from, to, datagram);
+    const target = line ?? to;
     this.#waitingBytes += bytes.length;
     socket.send(bytes, target.port, target.host, (error) => {
       if (error) this.#sendErrors += 1;
@@ -111,6 +114,14 @@ export class UdpSockets implements NetworkOutbox {
       this.#full = false;
       this.#options.onInput({ kind: "writable" });
     });
+  }
+
+  #lineTo(host: string): Address | undefined {
+    const { line, address = "" } = this.#options;
+    if (line === undefined) return undefined;
+    const known = this.#byLine.get(host) ?? prefixOf(host) !== prefixOf(address);
+    if (this.#byLine.size < HOSTS_MAX) this.#byLine.set(host, known);
+    return known ? line : undefined;
   }
 
   #listen(port: number, socket: Socket): void {
@@ -135,8 +146,17 @@ export class UdpSockets implements NetworkOutbox {
   }
 }
 
+/** A socket, and where what it sends comes from. */
+type Outlet = { readonly socket: Socket; readonly from: Address };
+
 async function bind(address: string | undefined, port: number): Promise<Socket> {
-  const socket = createSocket({ type: address?.includes(":") === true ? "udp6" : "udp4" });
+  const family = address?.includes(":") === true ? 6 : 4;
+  const socket = createSocket({
+    type: `udp${family}`,
+    // Targets are addresses, never names: the runtime's resolver would cost a turn of the event
+    // loop for each datagram.
+    lookup: (host, _options, found) => found(null, host, family),
+  });
   try {
     const listening = once(socket, "listening");
     socket.bind({ port, exclusive: true, ...(address === undefined ? {} : { address }) });

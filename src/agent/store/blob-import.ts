@@ -42,35 +42,56 @@ export async function importBlob(job: BlobImport, parts: StoreParts): Promise<vo
   }
 }
 
+/** Says what is wrong with the blob; `undefined` where nothing is. */
 async function copyPieces(
-  { content, onBytes }: BlobImport,
+  job: BlobImport,
   file: FileHandle,
-  { writer, batchBytesMax }: StoreParts,
+  parts: StoreParts,
 ): Promise<string | undefined> {
+  const { content, onBytes } = job;
   const check = new TransferCheck(content.manifest);
   const splitter = new FileSplitter(content.manifest.files);
   let batch: PieceToStore[] = [];
   let [batchBytes, doneBytes] = [0, 0];
-  for (const [piece, expected] of content.manifest.pieces.entries()) {
-    const bytes = new Uint8Array(expected.sizeBytes);
-    await readFully(file, bytes, expected.offsetBytes);
-    if (!equalBytes(sha256(bytes), expected.sha256)) {
-      return `Its bytes from ${expected.offsetBytes} on are not those of the manifest.`;
+  // One batch is written while the next is read and hashed.
+  let writing: Promise<void> = Promise.resolve();
+  try {
+    for (const [piece, expected] of content.manifest.pieces.entries()) {
+      const bytes = new Uint8Array(expected.sizeBytes);
+      await readFully(file, bytes, expected.offsetBytes);
+      if (!equalBytes(sha256(bytes), expected.sha256)) {
+        return `Its bytes from ${expected.offsetBytes} on are not those of the manifest.`;
+      }
+      check.addWhole(bytes);
+      for (const part of splitter.parts(bytes)) check.addPart(part);
+      batch.push({ content, piece, bytes });
+      batchBytes += bytes.length;
+      if (batchBytes < parts.batchBytesMax) continue;
+      await writing;
+      onBytes(doneBytes);
+      doneBytes += batchBytes;
+      writing = keepBatch(content, batch, parts);
+      batch = [];
+      batchBytes = 0;
     }
-    check.addWhole(bytes);
-    for (const part of splitter.parts(bytes)) check.addPart(part);
-    batch.push({ content, piece, bytes });
-    batchBytes += bytes.length;
-    doneBytes += bytes.length;
-    if (batchBytes < batchBytesMax) continue;
-    await writer.keep(content, batch);
-    onBytes(doneBytes);
-    batch = [];
-    batchBytes = 0;
+    await writing;
+    writing = keepBatch(content, batch, parts);
+  } finally {
+    await writing;
   }
-  if (batch.length > 0) await writer.keep(content, batch);
-  onBytes(doneBytes);
+  onBytes(doneBytes + batchBytes);
   return check.problem();
+}
+
+function keepBatch(
+  content: StoredContent,
+  batch: readonly PieceToStore[],
+  { writer }: StoreParts,
+): Promise<void> {
+  const kept = writer.keep(content, batch);
+  // It is awaited after the next batch has been read, and must not count as unhandled until then.
+  kept.catch(() => undefined);
+  return kept;
 }
 
 function importError(blob: string, error: unknown): unknown {

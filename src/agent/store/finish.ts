@@ -60,7 +60,7 @@ async function checkAndBuild(
 ): Promise<string | undefined> {
   const check = new TransferCheck(manifest);
   const splitter = new FileSplitter(manifest.files);
-  for await (const bytes of readAhead(file)) {
+  for await (const bytes of readAhead(file, manifest.sizeBytes)) {
     check.addWhole(bytes);
     for (const part of splitter.parts(bytes)) {
       check.addPart(part);

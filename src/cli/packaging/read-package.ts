@@ -10,6 +10,7 @@ import {
   expectUnchanged,
   findPackage,
   type PackageFile,
+  type PackageTree,
   sameStamp,
   stampOf,
   unreadable,
@@ -74,15 +75,17 @@ export async function readPackage(path: string, options: PackageOptions): Promis
   const transfer = new TransferBuilder();
   const files: ManifestFile[] = [];
   for (const file of tree.files) {
-    files.push(await readFile(file, transfer, { ...options, packageBytes: tree.sizeBytes }));
+    files.push(await readFile(file, transfer, { ...options, tree }));
   }
   await expectUnchanged(path, tree);
+  const whole = transfer.finish();
   const { name, version, type, signedAtS, publisher, action } = options;
   return {
     manifest: {
-      ...{ name, version, type, signedAtS, publisher, files },
+      ...{ name, version, type, signedAtS, publisher },
+      files: tree.files.length === 1 ? withHash(files, whole.sha256) : files,
       emptyFolders: tree.emptyFolders,
-      ...transfer.finish(),
+      ...whole,
       ...(action === undefined ? {} : { action }),
     },
     sources: tree.files.map(({ path: inside, source, stamp }) => {
@@ -91,7 +94,7 @@ export async function readPackage(path: string, options: PackageOptions): Promis
   };
 }
 
-type Reading = PackageOptions & { readonly packageBytes: number };
+type Reading = PackageOptions & { readonly tree: PackageTree };
 
 /** Never through a link that came after we looked, and never waiting for the end of a pipe. */
 const OPEN_FLAGS: number =
@@ -105,29 +108,35 @@ async function readFile(
   const file = await openFile(source);
   try {
     if (!sameStamp(stampOf(await file.stat({ bigint: true })), stamp)) throw changed(source);
-    const hash = createHash("sha256");
+    const hash = reading.tree.files.length === 1 ? undefined : createHash("sha256");
     let readBytes = 0;
-    for await (const bytes of readAhead(file)) {
+    for await (const bytes of readAhead(file, stamp.sizeBytes)) {
       reading.signal?.throwIfAborted();
       readBytes += bytes.length;
       if (readBytes > stamp.sizeBytes) throw changed(source);
       // The disk writes while this thread hashes.
       const written = reading.sink?.write(bytes);
       transfer.add(bytes);
-      hash.update(bytes);
+      hash?.update(bytes);
       await written;
-      reading.onBytes?.({ doneBytes: transfer.doneBytes, sizeBytes: reading.packageBytes });
+      reading.onBytes?.({ doneBytes: transfer.doneBytes, sizeBytes: reading.tree.sizeBytes });
     }
     const after = stampOf(await file.stat({ bigint: true }));
     if (readBytes !== stamp.sizeBytes || !sameStamp(after, stamp)) throw changed(source);
     const executable = (stamp.mode & constants.S_IXUSR) !== 0;
     const mode = executable ? FILE_MODES.executable : FILE_MODES.plain;
-    return { path, sizeBytes: readBytes, mode, sha256: new Uint8Array(hash.digest()) };
+    const sha256 = hash === undefined ? new Uint8Array() : new Uint8Array(hash.digest());
+    return { path, sizeBytes: readBytes, mode, sha256 };
   } catch (error) {
     throw unreadable(source, error);
   } finally {
     await file.close();
   }
+}
+
+/** A file that is alone has the hash of the whole, which is not computed twice. */
+function withHash(files: readonly ManifestFile[], sha256: Uint8Array): readonly ManifestFile[] {
+  return files.map((file) => ({ ...file, sha256 }));
 }
 
 async function openFile(source: string): Promise<FileHandle> {

@@ -1,46 +1,65 @@
 import { MIB, MS, SECOND } from "../../base/units.ts";
 import { type Acked, type Controller, DATAGRAM_BYTES, WINDOW_BYTES_MIN } from "./controller.ts";
 
-const WINDOW_BYTES_INITIAL = 10 * DATAGRAM_BYTES;
 const WINDOW_BYTES_MAX = 4 * MIB;
 
+/** The first rate, in bytes a second: ten datagrams in 20 ms. */
+const RATE_INITIAL = (10 * DATAGRAM_BYTES * SECOND) / (20 * MS);
+
+/** The slowest rate, in bytes a second, however full the line. */
+const RATE_MIN = (2 * DATAGRAM_BYTES * SECOND) / SECOND;
+
 /** The queue we may hold in the edge router. */
-const QUEUE_TARGET_US = 8 * MS;
+const QUEUE_TARGET_US = 10 * MS;
+
+/** The shortest round over which a delivery rate is measured: Node's timers are 1 ms coarse. */
+const ROUND_US_MIN = 20 * MS;
+
+/** For how many rounds the largest delivery rate stands for the line's. */
+const RATE_ROUNDS = 10;
 
 /** How long the smallest round trip stands for the empty path before it is learnt anew. */
 const BASE_US_MAX = 60 * SECOND;
 
+/** Late timers and batched acknowledgements on both sides, which are no queue. */
+const SLACK_US = 30 * MS;
+
+/** What has happened in the present round. */
+type Round = { startUs: number; deliveredBytes: number; minRttUs: number; limited: boolean };
+
 /**
- * A first Background controller: keeps the queue it causes near `QUEUE_TARGET_US`.
+ * A first Background controller: sends at the rate that the line delivers, a little faster while
+ * the queue is nearly empty and slower while it is not.
  *
- * A window moved by the queueing delay, in the manner of LEDBAT (RFC 6817), with a target far
- * below its 100 ms, a decrease in proportion to the excess, and the smallest of the round trips of
- * one round as the sample, so that a late timer on our side is not taken for a queue.
+ * The delivery rate and the smallest round trip are measured as BBR does (Cardwell et al., 2016);
+ * unlike BBR the gain follows the queueing delay, round by round, so that a standing queue, ours
+ * or another's, slows us down at once. The window only bounds what a stalled peer can have.
  */
 export function background(): Controller {
-  let windowBytes = WINDOW_BYTES_INITIAL;
-  let slowStart = true;
   let baseUs = Number.POSITIVE_INFINITY;
   let baseSinceUs = 0;
-  let round = { endsAtUs: 0, minUs: Number.POSITIVE_INFINITY, limited: false };
-  let smoothedUs = 50 * MS;
+  let smoothedUs = 20 * MS;
+  let gain = 2;
+  let searching = true;
+  let rates: readonly number[] = [RATE_INITIAL];
+  let round: Round = newRound(0);
+
+  const lineRate = (): number => Math.max(RATE_MIN, ...rates);
 
   const endRound = (nowUs: number): void => {
-    const queueUs = round.minUs - baseUs;
-    if (queueUs > QUEUE_TARGET_US) {
-      slowStart = false;
-      windowBytes *= Math.max(0.5, 1 - (queueUs - QUEUE_TARGET_US) / round.minUs);
-    } else if (!round.limited) {
-      const gain = slowStart && queueUs < QUEUE_TARGET_US / 2 ? 1 : 1 / 8;
-      windowBytes += windowBytes * gain * (1 - Math.max(0, queueUs) / QUEUE_TARGET_US);
-    }
-    windowBytes = Math.min(WINDOW_BYTES_MAX, Math.max(WINDOW_BYTES_MIN, windowBytes));
-    const lengthUs = Math.max(smoothedUs, 2 * MS);
-    round = { endsAtUs: nowUs + lengthUs, minUs: Number.POSITIVE_INFINITY, limited: false };
+    const queueUs = Math.max(0, round.minRttUs - baseUs);
+    const rate = (round.deliveredBytes * SECOND) / (nowUs - round.startUs);
+    // A round in which we had little to say shows a lower bound of the line's rate only.
+    if (!round.limited || rate > lineRate()) rates = [...rates.slice(1 - RATE_ROUNDS), rate];
+    if (queueUs > QUEUE_TARGET_US) searching = false;
+    const room = 1 - queueUs / QUEUE_TARGET_US;
+    gain = searching ? 2 : Math.min(1.25, Math.max(0.5, 1 + room / 4));
+    round = newRound(nowUs);
   };
 
   return {
     onAcked: (nowUs: number, acked: Acked): void => {
+      round.deliveredBytes += acked.bytes;
       if (acked.appLimited) round.limited = true;
       if (acked.rttUs === undefined) return;
       smoothedUs += (acked.rttUs - smoothedUs) / 8;
@@ -48,18 +67,27 @@ export function background(): Controller {
         baseUs = acked.rttUs;
         baseSinceUs = nowUs;
       }
-      round.minUs = Math.min(round.minUs, acked.rttUs);
-      if (nowUs >= round.endsAtUs) endRound(nowUs);
+      round.minRttUs = Math.min(round.minRttUs, acked.rttUs);
+      if (nowUs - round.startUs >= Math.max(ROUND_US_MIN, smoothedUs)) endRound(nowUs);
     },
     onCongestion: (): void => {
-      slowStart = false;
-      windowBytes = Math.max(WINDOW_BYTES_MIN, windowBytes * 0.7);
+      if (searching) rates = rates.map((rate) => rate * 0.7);
+      searching = false;
+      gain = Math.min(gain, 0.85);
     },
     onPersistentCongestion: (): void => {
-      slowStart = true;
-      windowBytes = WINDOW_BYTES_MIN;
+      rates = [RATE_INITIAL];
+      searching = true;
     },
-    windowBytes: () => windowBytes,
-    pacingRate: () => (1.25 * windowBytes * SECOND) / Math.max(smoothedUs, MS),
+    windowBytes: () => {
+      const holdUs = Math.min(baseUs, SECOND) + QUEUE_TARGET_US + SLACK_US;
+      const bytes = (2 * lineRate() * holdUs) / SECOND;
+      return Math.min(WINDOW_BYTES_MAX, Math.max(10 * WINDOW_BYTES_MIN, bytes));
+    },
+    pacingRate: () => gain * lineRate(),
   };
+}
+
+function newRound(startUs: number): Round {
+  return { startUs, deliveredBytes: 0, minRttUs: Number.POSITIVE_INFINITY, limited: false };
 }
