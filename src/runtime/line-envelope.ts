@@ -42,9 +42,13 @@ export function unwrapFromLine(bytes: Uint8Array): Envelope | undefined {
   if (family !== (to.includes(":") ? 6 : 4) || to.includes(":") !== from.includes(":")) {
     return undefined;
   }
+  const fromPort = readPort(bytes, SOURCE_AT + HOST_BYTES);
+  const toPort = readPort(bytes, DESTINATION_AT + HOST_BYTES);
+  // Nothing comes from port 0, and nothing can be sent to it.
+  if (fromPort === 0 || toPort === 0) return undefined;
   return {
-    from: { host: from, port: readPort(bytes, SOURCE_AT + HOST_BYTES) },
-    to: { host: to, port: readPort(bytes, DESTINATION_AT + HOST_BYTES) },
+    from: { host: from, port: fromPort },
+    to: { host: to, port: toPort },
     payload: bytes.subarray(ENVELOPE_BYTES),
   };
 }

@@ -48,8 +48,10 @@ export class UdpSockets implements NetworkOutbox {
     const byChannel = new Map<Channel, Outlet>();
     for (const [channel, port] of Object.entries(options.ports) as [Channel, number][]) {
       const socket = sockets.get(port);
-      const from = { host: options.address ?? "", port };
-      if (socket !== undefined) byChannel.set(channel, { socket, from });
+      if (socket === undefined) continue;
+      // The port is asked for again: the system chose it where the table has 0.
+      const from = { host: options.address ?? "", port: socket.address().port };
+      byChannel.set(channel, { socket, from });
     }
     this.#byChannel = byChannel;
     for (const [port, socket] of sockets) this.#listen(port, socket);

@@ -93,7 +93,7 @@ export class ContentStore implements StorageOutbox {
       }
       return store;
     } catch (error) {
-      index?.close();
+      await index?.close();
       throw unusable(folder, error);
     }
   }
@@ -196,7 +196,7 @@ export class ContentStore implements StorageOutbox {
     while (this.#tasks.size > 0) await Promise.allSettled(this.#tasks);
     await this.#parts.writer.drained();
     await this.#parts.handles.close();
-    this.#parts.index.close();
+    await this.#parts.index.close();
   }
 
   async #create(contentId: ContentId, signed: Uint8Array): Promise<void> {

@@ -79,7 +79,7 @@ export class PieceWriter {
       );
       await file.datasync();
     });
-    this.#index.addPieces(
+    await this.#index.addPieces(
       jobs.map(({ piece }) => ({
         contentId: content.contentId,
         piece,
