@@ -5,7 +5,7 @@ import { contentTag } from "../swarm/content-tag.ts";
 import { type Holds, MANIFEST_BYTES_MAX, type Message } from "../wire/messages.ts";
 import type { ContentEntry } from "./content-entry.ts";
 import { type Act, type Core, SERVED_MAX, say } from "./core.ts";
-import type { Downloads } from "./downloads.ts";
+import { type Downloads, MISMATCHES_MAX } from "./downloads.ts";
 import type { Asked, Link } from "./link.ts";
 
 /** Most pieces in one announcement. */
@@ -69,6 +69,7 @@ export class Conversations {
     const asked = link.askedByHandle.get(holds.handle);
     if (asked === undefined) return;
     this.#downloads.forgetOffers(link, asked);
+    if (link.mismatches >= MISMATCHES_MAX) return;
     asked.manifestBytes = Math.min(holds.manifestBytes, MANIFEST_BYTES_MAX);
     const known = this.#core.contents.get(asked.contentId)?.known;
     if (known !== undefined && asked.manifestBytes > 0) {

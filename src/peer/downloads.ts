@@ -25,7 +25,7 @@ const BUSY_REST_US = 200 * MS;
 const STALL_REST_US = 5 * SECOND;
 
 /** After so many wrong pieces a peer is not asked again. */
-const MISMATCHES_MAX = 3;
+export const MISMATCHES_MAX = 3;
 
 /**
  * Fetching: asks the peers that hold what is missing, and puts their answers together.
@@ -122,6 +122,12 @@ export class Downloads {
     }
   }
 
+  /** A peer is asked for nothing more, and what it offers no longer counts. */
+  #shun(link: Link): void {
+    for (const asked of link.asked.values()) this.forgetOffers(link, asked);
+    this.#core.view.distrust(link.deviceId);
+  }
+
   /** The store has answered for a piece: it may be asked for again where it is still missing. */
   onPieceSettled(entry: ContentEntry, piece: number): void {
     const sizeBytes = entry.known?.manifest.pieces[piece]?.sizeBytes ?? 0;
@@ -138,6 +144,7 @@ export class Downloads {
     if (link) {
       link.mismatches += 1;
       this.#withdraw(link, entry.contentId, piece);
+      if (link.mismatches === MISMATCHES_MAX) this.#shun(link);
     }
     const { contentId } = entry;
     report(act, { kind: "piece-mismatched", contentId, piece, deviceId: deviceId ?? "" });

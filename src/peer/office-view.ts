@@ -7,6 +7,8 @@ export class OfficeView {
   readonly #self: Candidate;
   #directory: Directory | undefined;
   readonly #members = new Map<string, MemberEntry>();
+  /** Devices whose pieces did not verify: they are not relied on to fetch for the office. */
+  readonly #distrusted = new Set<string>();
   #rvp: DeviceId;
 
   constructor(deviceId: DeviceId, facts: Facts) {
@@ -38,9 +40,14 @@ export class OfficeView {
     this.#directory = directory;
     this.#members.clear();
     for (const member of directory.members) this.#members.set(member.deviceId, member);
-    const candidates: Candidate[] = [this.#self, ...this.officeMates()];
-    this.#rvp = rankCandidates(candidates)[0]?.deviceId ?? this.#self.deviceId;
+    this.#elect();
     return true;
+  }
+
+  /** No longer relies on a device to fetch for the office: what it passed on was wrong. */
+  distrust(deviceId: DeviceId): void {
+    this.#distrusted.add(deviceId);
+    this.#elect();
   }
 
   member(deviceId: string): MemberEntry | undefined {
@@ -75,6 +82,12 @@ export class OfficeView {
    */
   get fetchesOverLine(): boolean {
     return this.officeType === "vpn" || this.#rvp === this.#self.deviceId;
+  }
+
+  #elect(): void {
+    const mates = this.officeMates().filter(({ deviceId }) => !this.#distrusted.has(deviceId));
+    const candidates: Candidate[] = [this.#self, ...mates];
+    this.#rvp = rankCandidates(candidates)[0]?.deviceId ?? this.#self.deviceId;
   }
 
   #entry() {

@@ -1,0 +1,139 @@
+import type { DeviceId } from "../base/ids.ts";
+import { type Due, NEVER } from "../base/machine.ts";
+import { GIB, MS } from "../base/units.ts";
+import { SERVER_PORTS } from "../effects/channels.ts";
+import type { Crypto } from "../effects/crypto.ts";
+import type { CertificateFacts } from "../effects/handshake.ts";
+import type { StorageInput } from "../effects/storage.ts";
+import type { PeerEvent, PeerInput, PeerOutbox, PeerStatus } from "../peer/contract.ts";
+import { Peer } from "../peer/peer.ts";
+import type { SimPackage } from "./package.ts";
+import { SimStore } from "./store.ts";
+import type { Resident, World, WorldInput, WorldOutbox } from "./world.ts";
+
+/** How long the simulated disk takes to answer. */
+const DISK_US = 2 * MS;
+
+/** A device in a simulated world: the real brain, a simulated disk, and a power switch. */
+export class SimDevice implements Resident {
+  readonly host: string;
+  readonly deviceId: DeviceId;
+  readonly certificate: CertificateFacts;
+  readonly store: SimStore;
+  readonly events: PeerEvent[] = [];
+  readonly #world: World;
+  readonly #crypto: Crypto;
+  readonly #server: { readonly host: string; readonly organisation: string };
+  #peer: Peer | undefined;
+  #boots = 0;
+  /** Changes a piece on its way out of the store: the device lies, or its disk rots. */
+  spoil: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes;
+
+  constructor(
+    world: World,
+    options: {
+      readonly host: string;
+      readonly deviceId: DeviceId;
+      readonly certificate: CertificateFacts;
+      readonly crypto: Crypto;
+      readonly server: { readonly host: string; readonly organisation: string };
+    },
+  ) {
+    this.#world = world;
+    this.host = options.host;
+    this.deviceId = options.deviceId;
+    this.certificate = options.certificate;
+    this.#crypto = options.crypto;
+    this.#server = options.server;
+    this.store = new SimStore((bytes) => options.crypto.sha256(bytes));
+    this.start();
+  }
+
+  /** Whether the device is switched on. */
+  get running(): boolean {
+    return this.#peer !== undefined;
+  }
+
+  /** Switches the device on: the brain begins with what the store holds. */
+  start(): void {
+    this.#boots += 1;
+    const boot = this.#boots;
+    this.#peer = new Peer({
+      crypto: this.#crypto,
+      seed: this.#world.prng.next(),
+      bootId: boot,
+      deviceId: this.deviceId,
+      hostName: this.host,
+      hosts: [this.host],
+      portOffset: 0,
+      facts: {
+        freeBytes: 100 * GIB,
+        usableBytes: 100 * GIB,
+        preferred: false,
+        desktop: true,
+        serverOs: false,
+        uptimeS: 1_000,
+      },
+      server: { ...this.#server, ports: { kind: "table", table: SERVER_PORTS } },
+      held: this.store.held(),
+    });
+    const world = this.#world.add(this);
+    this.store.answer = (input) => {
+      this.#world.plan(DISK_US, () => {
+        if (this.#boots === boot) this.#input(input, world);
+      });
+    };
+  }
+
+  /** Cuts the power. */
+  stop(): void {
+    this.#peer = undefined;
+    this.#boots += 1;
+    this.#world.remove(this.host);
+  }
+
+  /** Has the device publish a package that lies in its store. */
+  publish(simPackage: SimPackage): void {
+    const { contentId, signed, pieces } = simPackage;
+    this.store.fill(contentId, signed, pieces);
+    const world = this.#world.add(this);
+    this.#input({ kind: "publish", contentId, manifest: signed }, world);
+  }
+
+  step(nowUs: number, input: WorldInput, world: WorldOutbox): void {
+    this.#peer?.step(nowUs, input, this.#outbox(world));
+  }
+
+  due(): Due {
+    return this.#peer?.due() ?? NEVER;
+  }
+
+  status(): PeerStatus | undefined {
+    return this.#peer?.status();
+  }
+
+  #input(input: PeerInput, world: WorldOutbox): void {
+    this.#peer?.step(this.#world.nowUs, this.#spoilt(input), this.#outbox(world));
+  }
+
+  #spoilt(input: PeerInput | StorageInput): PeerInput {
+    if (input.kind !== "piece-read" || input.bytes === undefined) return input;
+    return { ...input, bytes: this.spoil(input.bytes) };
+  }
+
+  #outbox(world: WorldOutbox): PeerOutbox {
+    const { store } = this;
+    return {
+      ...world,
+      createContent: (contentId, manifest) => store.createContent(contentId, manifest),
+      storePiece: (contentId, piece, bytes) => store.storePiece(contentId, piece, bytes),
+      readPiece: (ticket, contentId, range) => store.readPiece(ticket, contentId, range),
+      finishContent: (contentId) => store.finishContent(contentId),
+      report: (event) => {
+        this.events.push(event);
+        const { kind } = event;
+        this.#world.trace.push(`${this.#world.nowUs} ${this.host} ${kind}`);
+      },
+    };
+  }
+}

@@ -1,0 +1,173 @@
+import { parseDeviceId } from "../base/ids.ts";
+import { invariant } from "../base/invariant.ts";
+import { GIB, SECOND } from "../base/units.ts";
+import type { CertificateFacts, Role } from "../effects/handshake.ts";
+import type { OfficeType } from "../wire/messages.ts";
+import { SimDevice } from "./device.ts";
+import { LAN, Link, type LinkOptions } from "./link.ts";
+import { makePackage, type SimPackage } from "./package.ts";
+import { SimServer } from "./server.ts";
+import { toyCrypto } from "./toy-crypto.ts";
+import { World } from "./world.ts";
+
+/** An office of a simulated organisation; the first one is the Central Office. */
+export type SimOffice = {
+  readonly name: string;
+  readonly type?: OfficeType;
+  readonly devices: number;
+  /** The office's line to its parent, each way. */
+  readonly line?: LinkOptions;
+};
+
+const ORGANISATION = "Simulated";
+
+/** A server and offices full of devices, joined by LANs and lines. */
+export class Organisation {
+  readonly world: World;
+  readonly server: SimServer;
+  /** By office, in the order of their addresses. */
+  readonly devices: ReadonlyMap<string, readonly SimDevice[]>;
+  readonly #lines = new Map<string, { readonly up: Link; readonly down: Link }>();
+  readonly #offices: readonly SimOffice[];
+  readonly #lan: Link;
+
+  constructor(seed: number, offices: readonly SimOffice[]) {
+    this.#offices = offices;
+    this.world = new World(seed, (from, to) => this.#linkBetween(from, to));
+    this.#lan = new Link({ ...LAN, rate: Number.POSITIVE_INFINITY }, this.world.prng);
+    for (const { name, line } of offices) {
+      if (line === undefined) continue;
+      const { prng } = this.world;
+      this.#lines.set(name, { up: new Link(line, prng), down: new Link(line, prng) });
+    }
+    this.server = this.#makeServer();
+    this.devices = new Map(
+      offices.map(({ name, devices }, office) => [
+        name,
+        Array.from({ length: devices }, (_, index) => this.#makeDevice(office, index)),
+      ]),
+    );
+  }
+
+  /** All devices of an office. */
+  office(name: string): readonly SimDevice[] {
+    return this.devices.get(name) ?? [];
+  }
+
+  /** The line of an office towards it. */
+  lineInto(office: string): Link {
+    const line = this.#lines.get(office);
+    invariant(line !== undefined, "the office has a line");
+    return line.down;
+  }
+
+  /** Runs until all devices are known to the server. */
+  settle(): void {
+    const total = [...this.devices.values()].flat().length;
+    this.runUntil(() => this.server.coordinator.counts().present === total, 30);
+    this.world.runUntil(this.world.nowUs + SECOND);
+  }
+
+  /** Has the first device of the Central Office publish a package, and deploys it to everyone. */
+  deploy(shape: { readonly pieces: number; readonly pieceBytes: number }): SimPackage {
+    const simPackage = makePackage(toyCrypto(this.world.prng), this.world.prng, shape);
+    const publisher = this.office(this.#offices[0]?.name ?? "")[0];
+    invariant(publisher !== undefined, "the Central Office has a device");
+    publisher.publish(simPackage);
+    const { contentId } = simPackage;
+    this.runUntil(() => this.server.coordinator.findContents(contentId).length > 0, 30);
+    const targets = { all: true } as const;
+    this.server.command({ kind: "deploy", contentId, targets, priority: "medium" });
+    return simPackage;
+  }
+
+  /** Runs until `done`, or for so many seconds; says whether it came to that. */
+  runUntil(done: () => boolean, seconds: number): boolean {
+    this.world.runUntil(this.world.nowUs + seconds * SECOND, done);
+    return done();
+  }
+
+  #linkBetween(from: string, to: string): Link {
+    const fromOffice = this.#officeOf(from);
+    const toOffice = this.#officeOf(to);
+    if (fromOffice === toOffice) return this.#lan;
+    // Two levels: every line leads to the Central Office.
+    return this.#lines.get(toOffice)?.down ?? this.#lines.get(fromOffice)?.up ?? this.#lan;
+  }
+
+  #officeOf(host: string): string {
+    return this.#offices[Number(host.split(".")[1])]?.name ?? "";
+  }
+
+  #makeServer(): SimServer {
+    return new SimServer(this.world, {
+      host: "10.0.0.1",
+      certificate: certificate("server", ORGANISATION),
+      state: {
+        epoch: 1,
+        devices: this.#offices.flatMap(({ name, devices }, office) =>
+          Array.from({ length: devices }, (_, index) => ({
+            deviceId: deviceIdAt(office, index),
+            hostName: hostAt(office, index),
+            machineId: hostAt(office, index),
+            office: name,
+            hosts: [],
+            seenHost: "",
+            portOffset: 0,
+            facts: NO_FACTS,
+            productVersion: "",
+            enrolledAtMs: 0,
+            lastSeenAtMs: 0,
+          })),
+        ),
+        contents: [],
+        offices: {
+          generated: false,
+          offices: this.#offices.map(({ name, type = "default" }, office) => ({
+            name,
+            ...(office === 0 ? {} : { parent: this.#offices[0]?.name ?? "" }),
+            type,
+            subnets: [`10.${office}.0.0/16`],
+          })),
+        },
+        deployments: [],
+        progress: [],
+      },
+    });
+  }
+
+  #makeDevice(office: number, index: number): SimDevice {
+    const deviceId = deviceIdAt(office, index);
+    return new SimDevice(this.world, {
+      host: hostAt(office, index),
+      deviceId,
+      certificate: certificate("device", deviceId),
+      crypto: toyCrypto(this.world.prng),
+      server: { host: "10.0.0.1", organisation: ORGANISATION },
+    });
+  }
+}
+
+const NO_FACTS = {
+  freeBytes: 100 * GIB,
+  usableBytes: 100 * GIB,
+  preferred: false,
+  desktop: true,
+  serverOs: false,
+  uptimeS: 0,
+};
+
+function hostAt(office: number, index: number): string {
+  return `10.${office}.1.${index + 1}`;
+}
+
+function deviceIdAt(office: number, index: number) {
+  const digits = (office * 1_000 + index + 1).toString(16).padStart(32, "0");
+  const deviceId = parseDeviceId(digits);
+  invariant(deviceId !== undefined, "a device id has 32 digits");
+  return deviceId;
+}
+
+function certificate(role: Role, id: string): CertificateFacts {
+  return { role, id, ours: true, notBeforeS: 0, notAfterS: 4_000_000_000, serial: id };
+}

@@ -1,0 +1,51 @@
+import { type ContentId, contentIdOf } from "../base/ids.ts";
+import { invariant } from "../base/invariant.ts";
+import type { Prng } from "../base/prng.ts";
+import { encodeManifest, encodeSignedManifest } from "../content/manifest-codec.ts";
+import type { Crypto } from "../effects/crypto.ts";
+
+/** A package as a publisher makes it, with its pieces. */
+export type SimPackage = {
+  readonly contentId: ContentId;
+  readonly signed: Uint8Array;
+  readonly pieces: readonly Uint8Array[];
+  readonly sizeBytes: number;
+};
+
+/** The id of a content: in simulated worlds by the world's own hash. */
+export function simContentId(crypto: Crypto, body: Uint8Array): ContentId {
+  const contentId = contentIdOf(crypto.sha256(body));
+  invariant(contentId !== undefined, "a hash has the length of a content id");
+  return contentId;
+}
+
+/** Makes a package of random pieces. */
+export function makePackage(
+  crypto: Crypto,
+  prng: Prng,
+  shape: { readonly pieces: number; readonly pieceBytes: number },
+): SimPackage {
+  const pieces = Array.from({ length: shape.pieces }, () =>
+    Uint8Array.from({ length: shape.pieceBytes }, () => prng.below(256)),
+  );
+  const sizeBytes = shape.pieces * shape.pieceBytes;
+  const sha256 = new Uint8Array(32);
+  const body = encodeManifest({
+    name: "package",
+    version: `${prng.next()}`,
+    type: "application",
+    signedAtS: 1_800_000_000,
+    files: [{ path: "package.bin", sizeBytes, mode: 0o644, sha256 }],
+    emptyFolders: [],
+    sizeBytes,
+    sha256,
+    pieces: pieces.map((piece, index) => ({
+      offsetBytes: index * shape.pieceBytes,
+      sizeBytes: piece.length,
+      sha256: crypto.sha256(piece),
+    })),
+    publisher: new Uint8Array(32),
+  });
+  const signed = encodeSignedManifest(body, new Uint8Array(64));
+  return { contentId: simContentId(crypto, body), signed, pieces, sizeBytes };
+}
