@@ -80,7 +80,7 @@ async function ask(
   const endpoint = new Endpoint({
     crypto: nodeCrypto,
     // Nobody has reason to come to a device that is enrolling.
-    inboundPolicy: { ...NOBODY, expected: { roles: [] } },
+    inboundPolicy: () => ({ ...NOBODY, expected: { roles: [] } }),
     singlePort: true,
   });
   const { promise, resolve, reject } = Promise.withResolvers<Enrolled>();

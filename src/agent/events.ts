@@ -14,6 +14,7 @@ const LEVELS: Readonly<Record<PeerEvent["kind"], "debug" | "info" | "warn">> = {
   "content-finished": "info",
   "content-failed": "warn",
   "piece-mismatched": "warn",
+  "certificate-issued": "info",
   "content-published": "info",
   "publication-refused": "warn",
 };
@@ -21,5 +22,6 @@ const LEVELS: Readonly<Record<PeerEvent["kind"], "debug" | "info" | "warn">> = {
 /** Writes what happened to the log: the event's name and its fields. */
 export function logEvent(log: Logger, event: PeerEvent): void {
   const { kind, ...fields } = event;
-  log[LEVELS[kind]](fields, kind);
+  // A certificate is no secret, and nothing that a person would read.
+  log[LEVELS[kind]](kind === "certificate-issued" ? {} : fields, kind);
 }

@@ -23,6 +23,7 @@ import { logEvent } from "./events.ts";
 import { reachableHosts, readFacts } from "./facts.ts";
 import { lineOf, ownPorts, serverPorts } from "./ports.ts";
 import { Publications } from "./publications.ts";
+import { Renewal } from "./renewal.ts";
 import type { AgentSettings } from "./settings.ts";
 import { ContentStore } from "./store/content-store.ts";
 import { deliveredPath } from "./store/delivery.ts";
@@ -69,6 +70,14 @@ export async function runAgent(settings: AgentSettings, options: RunOptions): Pr
   stack.defer(() => sockets.close());
   const peer = new Peer(await peerOptions(settings, enrolment, store));
   const publications = new Publications();
+  const renewal = new Renewal(identity, {
+    file: files.identity,
+    wallS,
+    request: (request) => driver.input({ kind: "renew", request }),
+    adopt: (next) => handshakes.useIdentity(next),
+    onFault: (error) => options.log.error({ err: error }, "certificate-not-kept"),
+  });
+  stack.defer(() => renewal.close());
   const outbox: PeerOutbox = {
     send: (to, channel, bytes, segmentBytes) => sockets.send(to, channel, bytes, segmentBytes),
     handshakeStart: (key, side, anonymous) => handshakes.handshakeStart(key, side, anonymous),
@@ -81,6 +90,7 @@ export async function runAgent(settings: AgentSettings, options: RunOptions): Pr
     report: (event) => {
       logEvent(options.log, event);
       publications.onEvent(event);
+      renewal.onEvent(event);
     },
   };
   const driver = new Driver<PeerInput, PeerOutbox>(peer, outbox, ENDPOINT_TIME);

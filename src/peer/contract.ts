@@ -13,6 +13,8 @@ export type PeerInput =
   | StorageInput
   /** The operator published a content whose bytes the store has already imported. */
   | { readonly kind: "publish"; readonly contentId: ContentId; readonly manifest: Uint8Array }
+  /** The device's certificate is to be renewed; nothing happens while the server is away. */
+  | { readonly kind: "renew"; readonly request: Uint8Array }
   /** The program is about to end. */
   | { readonly kind: "stop"; readonly reason: string };
 
@@ -49,6 +51,7 @@ export type PeerEvent =
       readonly piece: number;
       readonly deviceId: string;
     }
+  | { readonly kind: "certificate-issued"; readonly certificate: Uint8Array }
   | { readonly kind: "content-published"; readonly contentId: ContentId }
   | {
       readonly kind: "publication-refused";

@@ -138,7 +138,11 @@ export class Neighbours {
   #begin(act: Act, member: MemberEntry): void {
     const host = member.hosts[0];
     if (host === undefined) return;
-    const target = { host, ports: this.#ports(member), policy: devicePolicy(member.deviceId) };
+    const target = {
+      host,
+      ports: this.#ports(member),
+      policy: devicePolicy(this.#core.serverAway(), member.deviceId),
+    };
     const association = this.#core.endpoint.connect(act.nowUs, target, act.transport);
     this.#connecting.set(association, member.deviceId);
   }

@@ -47,6 +47,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#conversations = new Conversations(this.#core, this.#downloads);
     this.#neighbours = new Neighbours(this.#core);
     this.#server = new ServerLink(this.#core);
+    this.#core.serverAway = () => !this.#server.connected;
     this.#states = new ContentStates(
       this.#core,
       this.#conversations,
@@ -131,6 +132,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     switch (input.kind) {
       case "publish":
         this.#publish(act, input.contentId, input.manifest);
+        break;
+      case "renew":
+        this.#server.renew(act, input.request);
         break;
       case "stop":
         this.#core.endpoint.closeAll(act.nowUs, input.reason, act.transport);
@@ -250,6 +254,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         break;
       case "published":
         this.#server.onPublished(act, message.contentId);
+        break;
+      case "renewed":
+        report(act, { kind: "certificate-issued", certificate: message.certificate });
         break;
       case "refused":
         this.#server.onRefused(act, message.code, message.reason);

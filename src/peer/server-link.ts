@@ -109,6 +109,12 @@ export class ServerLink {
     }
   }
 
+  /** Asks for the next certificate; nothing happens while the server is away. */
+  renew(act: Act, request: Uint8Array): void {
+    if (this.#state.kind !== "up") return;
+    say(this.#core, act, this.#state.association, { kind: "renew", request });
+  }
+
   onPublished(act: Act, contentId: ContentId): void {
     if (!this.#publications.delete(contentId)) return;
     report(act, { kind: "content-published", contentId });

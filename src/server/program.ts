@@ -2,21 +2,18 @@ import type { Logger } from "pino";
 import { SERVER_ROUTES } from "../api/server-routes.ts";
 import type { CoordinatorInput, CoordinatorOutbox } from "../coordinator/contract.ts";
 import { Coordinator } from "../coordinator/coordinator.ts";
-import type { Change } from "../coordinator/state.ts";
 import { offsetPorts, type PortTable, SERVER_PORTS, singlePort } from "../effects/channels.ts";
 import { aborted } from "../runtime/aborted.ts";
 import { serveControl } from "../runtime/control-server.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
 import { Driver, monotonicUs } from "../runtime/driver.ts";
-import { fingerprintOf } from "../runtime/identity/fingerprint.ts";
-import { loadAuthority, loadIdentity } from "../runtime/identity/identity-file.ts";
-import { loadPublisher } from "../runtime/publisher-key.ts";
+import { loadPublisher, type Publisher } from "../runtime/publisher-key.ts";
 import { encodeMessage } from "../wire/messages.ts";
 import { Answers } from "./answers.ts";
 import { createServerHandlers } from "./api.ts";
-import { Committer } from "./committer.ts";
+import { Certificates } from "./certificates.ts";
+import { Committer, type Deliveries } from "./committer.ts";
 import { ServerDatabase } from "./database.ts";
-import { decideEnrolment } from "./enrolment.ts";
 import { serverFiles } from "./files.ts";
 import { judgeManifest } from "./manifest-judge.ts";
 import type { ServerSettings } from "./settings.ts";
@@ -41,8 +38,7 @@ const WALL_CLOCK_MS = 30_000;
 export async function runServer(settings: ServerSettings, options: RunOptions): Promise<void> {
   const { log, signal } = options;
   const files = serverFiles(settings.data);
-  const authority = await loadAuthority(files.authority);
-  const identity = await loadIdentity(files.identity);
+  const certificates = await Certificates.open(files);
   const publishers = await Promise.all(settings.publishers.map(loadPublisher));
   await using stack = new AsyncDisposableStack();
   const database = await ServerDatabase.open(files.database);
@@ -55,39 +51,29 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     wallMs: Date.now(),
     nowUs: monotonicUs(),
   });
-  const failed = new AbortController();
+  const failure = new AbortController();
+  const fail = (error: unknown): void => {
+    log.error({ err: error }, "server-failed");
+    failure.abort(error);
+  };
   const answers = new Answers();
-  const ports = portsOf(settings);
+  const tell = (input: CoordinatorInput): void => brain.input(input);
   const transport = await Transport.open(settings, {
-    identity,
-    ports,
+    identity: certificates.identity,
+    ports: portsOf(settings),
     log,
-    onInput: (input) => brain.input(input),
+    onInput: (input) => {
+      if (input.kind !== "message" || input.message.kind !== "renew") return tell(input);
+      const { association, deviceId, message } = input;
+      void certificates.renew(deviceId, message.request).then((answer) => {
+        log.info({ deviceId, outcome: answer.kind }, "renewal-decided");
+        transport.send(association, encodeMessage(answer));
+      }, fail);
+    },
   });
   stack.defer(() => transport.close());
-  const committer = new Committer(
-    (changes: readonly Change[]) => database.apply(changes),
-    {
-      send: (association, message) => transport.send(association, encodeMessage(message)),
-      close: (association, code, reason) => transport.end(association, code, reason),
-      requestEnrolment: (association, request) => {
-        const parts = { securityKeys: database.securityKeys, authority };
-        void decideEnrolment(parts, request, Date.now()).then((outcome) => {
-          log.info({ host: request.host, outcome: outcome.kind }, "enrolment-decided");
-          brain.input({ kind: "enrolment-decided", association, outcome });
-        }, failed.abort.bind(failed));
-      },
-      judgeManifest: (association, contentId, manifest) => {
-        const outcome = judgeManifest(publishers, contentId, manifest);
-        brain.input({ kind: "manifest-judged", association, contentId, outcome });
-      },
-      answer: (requestNumber, answer) => answers.onAnswer(requestNumber, answer),
-    },
-    (error) => {
-      log.error({ err: error }, "database-failed");
-      failed.abort(error);
-    },
-  );
+  const parts = { database, certificates, publishers, transport, answers, log, tell, fail };
+  const committer = new Committer((changes) => database.apply(changes), deliveries(parts), fail);
   stack.defer(() => committer.idle());
   const brain = new Driver<CoordinatorInput, CoordinatorOutbox>(
     coordinator,
@@ -96,9 +82,7 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     () => committer.commit(),
   );
   stack.defer(() => brain.stop());
-  const clock = setInterval(() => {
-    brain.input({ kind: "wall-clock", wallMs: Date.now() });
-  }, WALL_CLOCK_MS);
+  const clock = setInterval(() => onMinute(parts), WALL_CLOCK_MS);
   stack.defer(() => clearInterval(clock));
   const control = await serveControl({
     socketPath: files.controlSocket,
@@ -106,21 +90,60 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     handlers: createServerHandlers({
       coordinator,
       database,
-      organisation: authority.organisation,
-      fingerprint: fingerprintOf(authority.certificateDer),
+      organisation: certificates.organisation,
+      fingerprint: certificates.fingerprint,
       epoch: state.epoch,
       wallMs: () => Date.now(),
       command: (command) =>
-        answers.ask((requestNumber) => brain.input({ kind: "command", requestNumber, command })),
+        answers.ask((requestNumber) => tell({ kind: "command", requestNumber, command })),
     }),
     onFault: (error) => log.error({ err: error }, "control-fault"),
   });
   stack.defer(() => control.close());
   brain.start();
-  log.info({ organisation: authority.organisation, ports }, "server-started");
-  await aborted(AbortSignal.any([signal, failed.signal]));
+  log.info({ organisation: certificates.organisation }, "server-started");
+  await aborted(AbortSignal.any([signal, failure.signal]));
   log.info({}, "server-stopped");
-  if (failed.signal.aborted) throw failed.signal.reason;
+  if (failure.signal.aborted) throw failure.signal.reason;
+}
+
+type Parts = {
+  readonly database: ServerDatabase;
+  readonly certificates: Certificates;
+  readonly publishers: readonly Publisher[];
+  readonly transport: Transport;
+  readonly answers: Answers;
+  readonly log: Logger;
+  readonly tell: (input: CoordinatorInput) => void;
+  readonly fail: (error: unknown) => void;
+};
+
+/** Where what the coordinator wants goes, once what it stands on is durable. */
+function deliveries(parts: Parts): Deliveries {
+  const { database, certificates, publishers, transport, answers, log, tell, fail } = parts;
+  return {
+    send: (association, message) => transport.send(association, encodeMessage(message)),
+    close: (association, code, reason) => transport.end(association, code, reason),
+    requestEnrolment: (association, request) => {
+      void certificates.enrol(database.securityKeys, request).then((outcome) => {
+        log.info({ host: request.host, outcome: outcome.kind }, "enrolment-decided");
+        tell({ kind: "enrolment-decided", association, outcome });
+      }, fail);
+    },
+    judgeManifest: (association, contentId, manifest) => {
+      const outcome = judgeManifest(publishers, contentId, manifest);
+      tell({ kind: "manifest-judged", association, contentId, outcome });
+    },
+    answer: (requestNumber, answer) => answers.onAnswer(requestNumber, answer),
+  };
+}
+
+/** Says what time it is, and keeps the server's own certificate fresh. */
+function onMinute({ certificates, transport, tell, fail }: Parts): void {
+  tell({ kind: "wall-clock", wallMs: Date.now() });
+  void certificates.refresh().then((renewed) => {
+    if (renewed) transport.useIdentity(certificates.identity);
+  }, fail);
 }
 
 function portsOf({ network }: ServerSettings): PortTable {

@@ -74,13 +74,13 @@ export class Transport {
     this.#handshakes = parts.handshakes;
     this.#endpoint = new Endpoint({
       crypto: nodeCrypto,
-      inboundPolicy: {
+      inboundPolicy: () => ({
         expected: { roles: ["device"] },
         // Who has no certificate may ask for one, and nothing else.
         allowNone: true,
         expiredGraceS: 0,
         revokedSerials: new Set(),
-      },
+      }),
       singlePort: parts.single,
     });
     this.#driver = new Driver<EndpointInput, AssociationOutbox>(
@@ -94,6 +94,11 @@ export class Transport {
   /** What the world says about sockets and handshakes. */
   input(input: EndpointInput): void {
     this.#driver.input(input);
+  }
+
+  /** Has handshakes show another certificate from now on. */
+  useIdentity(identity: Identity): void {
+    this.#handshakes.useIdentity(identity);
   }
 
   /** Sends a message; nothing happens where the association is gone. */

@@ -43,12 +43,12 @@ export class SimServer implements Resident {
     this.certificate = options.certificate;
     this.#endpoint = new Endpoint({
       crypto,
-      inboundPolicy: {
+      inboundPolicy: () => ({
         expected: { roles: ["device"] },
         allowNone: true,
         expiredGraceS: 0,
         revokedSerials: new Set(),
-      },
+      }),
       singlePort: false,
     });
     this.coordinator = new Coordinator({

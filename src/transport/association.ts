@@ -10,7 +10,7 @@ import {
   type RecordDatagram,
 } from "../wire/datagram.ts";
 import type { AssociationOptions, AssociationOutbox, Protocol } from "./association-types.ts";
-import { CLOSE_CODES, closeName } from "./close-codes.ts";
+import { CLOSE_CODES, closeCodeOf, closeName } from "./close-codes.ts";
 import { background } from "./congestion/background.ts";
 import { foreground } from "./congestion/foreground.ts";
 import {
@@ -373,7 +373,7 @@ export class Association {
       onClose: (code, reason, byPeer) => {
         const name = refusalOfCloseCode(code) ?? closeName(code);
         if (byPeer) this.#report({ code: name, reason, byPeer }, outbox);
-        else this.#down(nowUs, "protocol-error", reason, false, outbox);
+        else this.#down(nowUs, closeCodeOf(code), reason, false, outbox);
       },
     });
     this.#confirm(stage, outbox);

@@ -47,8 +47,8 @@ export type EndpointCounters = {
 /** How an endpoint of a device or of the server is made. */
 export type EndpointOptions = {
   readonly crypto: Crypto;
-  /** What those who come to us must show. */
-  readonly inboundPolicy: PeerPolicy;
+  /** What those who come to us must show; asked for each. */
+  readonly inboundPolicy: () => PeerPolicy;
   /** Whether we speak and listen on one port only. */
   readonly singlePort: boolean;
 };
@@ -262,7 +262,7 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
       crypto: this.#options.crypto,
       id,
       side: "responder",
-      policy: this.#options.inboundPolicy,
+      policy: this.#options.inboundPolicy(),
       host: from.host,
       ports: hello.singlePort ? { kind: "single", port: from.port } : tableAround(from.port),
       anonymous: false,

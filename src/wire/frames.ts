@@ -147,7 +147,9 @@ function readAck(reader: ByteReader): AckFrame | undefined {
   const delayUs = reader.u32();
   const arrivedAtUs = reader.u64();
   const windowBytes = reader.u32();
-  const ranges = readMany(reader, ACK_RANGES_MAX, () => ({
+  const rangeCount = reader.u8();
+  if (rangeCount > ACK_RANGES_MAX) return undefined;
+  const ranges = Array.from({ length: rangeCount }, () => ({
     first: reader.u32(),
     last: reader.u32(),
   }));
@@ -165,11 +167,6 @@ function readAck(reader: ByteReader): AckFrame | undefined {
     recordsDone,
     single,
   };
-}
-
-function readMany<T>(reader: ByteReader, countMax: number, read: () => T): readonly T[] {
-  const count = reader.u8();
-  return Array.from({ length: Math.min(count, countMax) }, read);
 }
 
 function writeShort(writer: ByteWriter, bytes: Uint8Array): void {

@@ -63,6 +63,16 @@ export type Enrolled = {
   readonly organisation: string;
 };
 
+/** A device asks for its next certificate, before the present one ends. */
+export type Renew = {
+  readonly kind: "renew";
+  /** PKCS #10, DER. */
+  readonly request: Uint8Array;
+};
+
+/** The device's next certificate, DER. */
+export type Renewed = { readonly kind: "renewed"; readonly certificate: Uint8Array };
+
 /** The server could not do what the device's last message asked for. */
 export type Refused = { readonly kind: "refused"; readonly code: string; readonly reason: string };
 
@@ -230,7 +240,9 @@ export type Message =
   | Unknown
   | Request
   | Refusal
-  | Cancel;
+  | Cancel
+  | Renew
+  | Renewed;
 
 const u32 = integer(0, 0xff_ff_ff_ff);
 const name = text(256);
@@ -353,6 +365,8 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     reason: field(2, oneOf<RefusalReason>({ "not-held": 0, busy: 1, unreadable: 2 })),
   }),
   cancel: kind(16, { requestId: field(1, u32) }),
+  renew: kind(17, { request: field(1, byteString(1, 4096)) }),
+  renewed: kind(18, { certificate: field(1, byteString(1, 4096)) }),
 };
 
 type Kind<M> = { readonly number: number; readonly body: Codec<Omit<M, "kind">> };

@@ -53,7 +53,7 @@ test.each(seeds)(
     // What the line carried beyond one copy with its headers (1.07): for each power cut, what was in
     // flight (a window of 0.3 MB) and the pieces that had begun to arrive from two sources.
     const { carriedBytes } = organisation.lineInto("Branch");
-  expect(carriedBytes).toBeLessThanOrEqual(1.07 * simPackage.sizeBytes + kills * 600_000);
+    expect(carriedBytes).toBeLessThanOrEqual(1.07 * simPackage.sizeBytes + kills * 600_000);
   },
 );
 

@@ -160,7 +160,7 @@ class Pair {
   #add(host: string, index: number, roles: readonly Role[]) {
     const endpoint = new Endpoint({
       crypto: toyCrypto(this.world.prng),
-      inboundPolicy: policyFor(roles),
+      inboundPolicy: () => policyFor(roles),
       singlePort: false,
     });
     const events = this.events[index] ?? [];
