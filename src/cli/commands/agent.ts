@@ -85,7 +85,7 @@ function statusText(status: AgentStatusView): string {
   const facts = textTable([
     ["Device", status.deviceId],
     ["Host name", status.hostName],
-    ["Office", `${status.office}${status.rvp ? " (fetches for it)" : ""}`],
+    ["Office", `${status.office}${status.rvp ? " (RVP)" : ""}`],
     ["Server", `${status.server.address} ${status.server.connected ? "" : "(not connected)"}`],
     ["Version", status.productVersion],
     ["Peers", String(status.peers.filter(({ connected }) => connected).length)],

@@ -59,7 +59,7 @@ Central Office: 1 of 2 verified
     central-2 ████████████████████████100 %  checking
 Branch Office: 0 of 2 verified
   from Central Office: branch-1 fetches, 98.0 Mbit/s, WAN 60.0 MB (on the line 62.5 MB), 0.50 copies, LAN 0 B
-    branch-1  ████████████░░░░░░░░░░░░ 50 %  downloading (fetches over the line)
+    branch-1  ████████████░░░░░░░░░░░░ 50 %  downloading (RVP)
     branch-2  ░░░░░░░░░░░░░░░░░░░░░░░░  0 %  waiting: No room.`);
 });
 

@@ -120,7 +120,7 @@ function deviceLine(device: DeviceRow, sizeBytes: number, nameWidth: number): st
 
 function stateText(device: DeviceRow): string {
   if (device.state === "complete") return "verified";
-  return device.rvp ? `${device.state} (fetches over the line)` : device.state;
+  return device.rvp ? `${device.state} (RVP)` : device.state;
 }
 
 function fetcher(office: OfficeRow): string {
