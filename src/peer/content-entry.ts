@@ -28,8 +28,8 @@ export type ContentEntry = {
   problem: string;
   /** The manifest on its way, and from whom. */
   manifestAssembly: { readonly association: number; readonly assembly: Assembly } | undefined;
-  /** The manifest that the store has been asked to check and make room for. */
-  creating: Uint8Array | undefined;
+  /** The manifest that the store has been asked to check and make room for, and from whom it is. */
+  creating: { readonly signed: Uint8Array; readonly association: number } | undefined;
   /** When a failed content is tried again. */
   retryAtUs: number;
   heldBytes: number;

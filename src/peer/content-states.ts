@@ -131,7 +131,7 @@ export class ContentStates {
   }
 
   #onCreated(act: Act, entry: ContentEntry, pieces: Uint8Array): void {
-    const signed = entry.creating;
+    const signed = entry.creating?.signed;
     entry.creating = undefined;
     const decoded = signed && decodeSignedManifest(signed);
     if (signed === undefined || decoded?.ok !== true) return;
@@ -151,8 +151,19 @@ export class ContentStates {
     entry: ContentEntry,
     refused: Extract<StorageInput, { kind: "content-refused" }>,
   ): void {
+    const { creating } = entry;
     entry.creating = undefined;
     entry.manifestAssembly = undefined;
+    if (refused.cause === "manifest" && creating !== undefined) {
+      this.#downloads.onManifestRefused(act, entry, creating.association);
+      const others = [...this.#core.links.values()].some(
+        (link) => (link.asked.get(entry.contentId)?.manifestBytes ?? 0) > 0,
+      );
+      if (others) {
+        this.#downloads.fillAll(act);
+        return;
+      }
+    }
     this.#fail(act, entry, refused.problem);
   }
 

@@ -122,6 +122,16 @@ export class Downloads {
     }
   }
 
+  /** A manifest was not acceptable: it is fetched elsewhere, at once where there is somebody. */
+  onManifestRefused(act: Act, entry: ContentEntry, association: number): void {
+    const link = this.#core.links.get(association);
+    const asked = link?.asked.get(entry.contentId);
+    if (link === undefined || asked === undefined) return;
+    asked.manifestBytes = 0;
+    const what = "a manifest that is not acceptable";
+    report(act, { kind: "peer-misbehaved", deviceId: link.deviceId, what });
+  }
+
   /** A peer is asked for nothing more, and what it offers no longer counts. */
   #shun(link: Link): void {
     for (const asked of link.asked.values()) this.forgetOffers(link, asked);
@@ -234,7 +244,7 @@ export class Downloads {
     whole.assembly.add(pending.baseBytes, pending.assembly.bytes);
     if (!whole.assembly.complete) return;
     entry.manifestAssembly = undefined;
-    entry.creating = whole.assembly.bytes;
+    entry.creating = { signed: whole.assembly.bytes, association: link.association };
     act.outbox.createContent(entry.contentId, whole.assembly.bytes);
   }
 

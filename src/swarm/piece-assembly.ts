@@ -6,13 +6,15 @@ type Range = { start: number; end: number };
 
 /** A piece, or a manifest, that is being put together from blocks in whatever order they come. */
 export class Assembly {
-  readonly #bytes: Uint8Array;
+  readonly #sizeBytes: number;
+  /** Made when the first block comes: what has only been asked for takes no memory. */
+  #bytes: Uint8Array | undefined;
   /** Sorted, none touching another. */
   readonly #ranges: Range[] = [];
   #held = 0;
 
   constructor(sizeBytes: number) {
-    this.#bytes = new Uint8Array(sizeBytes);
+    this.#sizeBytes = sizeBytes;
   }
 
   /** How many bytes have arrived, each counted once. */
@@ -21,23 +23,24 @@ export class Assembly {
   }
 
   get sizeBytes(): number {
-    return this.#bytes.length;
+    return this.#sizeBytes;
   }
 
   get complete(): boolean {
-    return this.#held === this.#bytes.length;
+    return this.#held === this.#sizeBytes;
   }
 
   /** All the bytes; what is not there yet is zero. */
   get bytes(): Uint8Array {
+    this.#bytes ??= new Uint8Array(this.#sizeBytes);
     return this.#bytes;
   }
 
   /** Takes a block; returns how many bytes of it are new, or that it lies outside. */
   add(offsetBytes: number, data: Uint8Array): Result<number, "outside"> {
     const end = offsetBytes + data.length;
-    if (end > this.#bytes.length) return err("outside");
-    this.#bytes.set(data, offsetBytes);
+    if (end > this.#sizeBytes) return err("outside");
+    this.bytes.set(data, offsetBytes);
     const fresh = this.#cover(offsetBytes, end);
     this.#held += fresh;
     return ok(fresh);
