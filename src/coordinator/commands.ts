@@ -1,6 +1,6 @@
 import { toHex } from "../base/hex.ts";
 import { parseDeviceId } from "../base/ids.ts";
-import type { Finding } from "../topology/topology.ts";
+import type { Finding } from "../topology/office.ts";
 import type { Answer, Command, CoordinatorOutbox, RefusalCode } from "./contract.ts";
 import type { Publications } from "./publications.ts";
 import { DEPLOYMENTS_MAX, type Rollout } from "./rollout.ts";

@@ -1,5 +1,5 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
-import type { Finding, OfficeSpec } from "../topology/topology.ts";
+import type { Finding, OfficeSpec } from "../topology/office.ts";
 import type { Message } from "../wire/messages.ts";
 import type { Change, ContentFacts, ContentFile, Priority, Targets } from "./state.ts";
 

@@ -1,11 +1,9 @@
 import { ok, type Result } from "../base/result.ts";
 import { generateOffice } from "../topology/generation.ts";
 import { NO_OFFICE } from "../topology/limits.ts";
+import type { Finding, Office, OfficeSpec } from "../topology/office.ts";
 import {
   buildTopology,
-  type Finding,
-  type Office,
-  type OfficeSpec,
   officeOf,
   pathToCentral,
   specsOf,

@@ -1,5 +1,5 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
-import type { OfficeSpec } from "../topology/topology.ts";
+import type { OfficeSpec } from "../topology/office.ts";
 import type { ContentState, Facts } from "../wire/messages.ts";
 
 /** An enrolled device. Times are milliseconds since 1970. */

@@ -1,5 +1,5 @@
 import type { DeviceId } from "../base/ids.ts";
-import type { OfficeType } from "../topology/topology.ts";
+import type { OfficeType } from "../topology/office.ts";
 import type { ContentState } from "../wire/messages.ts";
 import type { Parts } from "./commands.ts";
 import {

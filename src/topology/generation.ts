@@ -1,6 +1,6 @@
 import { parseAddress } from "./address.ts";
+import type { OfficeSpec } from "./office.ts";
 import { formatPrefix, type Prefix, prefixOf } from "./prefix.ts";
-import type { OfficeSpec } from "./topology.ts";
 
 /** The name that a generated Central Office has. */
 export const CENTRAL_OFFICE = "Central Office";

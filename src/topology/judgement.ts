@@ -1,6 +1,6 @@
 import { OFFICE_DEPTH_MAX } from "./limits.ts";
+import type { Finding, Office } from "./office.ts";
 import type { Subnet } from "./prefix.ts";
-import type { Finding, Office } from "./topology.ts";
 
 /** An office whose own fields have been read; how it fits with the others is not yet known. */
 export type OfficeDraft = Omit<Office, "children"> & { readonly row: number };

@@ -2,43 +2,8 @@ import { err, ok, type Result } from "../base/result.ts";
 import { parseAddress } from "./address.ts";
 import { judgeOverlaps, judgeTree, type OfficeDraft } from "./judgement.ts";
 import { NO_OFFICE, OFFICE_DEPTH_MAX, OFFICE_NAME_LENGTH_MAX } from "./limits.ts";
+import type { Finding, Office, OfficeSpec, OfficeType } from "./office.ts";
 import { PrefixMap, parseSubnet, type Subnet } from "./prefix.ts";
-
-/** What kind of office it is (row B6). */
-export type OfficeType = "default" | "vpn" | "wifi";
-
-/** An office as somebody entered it. */
-export type OfficeSpec = {
-  readonly name: string;
-  /** Absent for the Central Office alone. */
-  readonly parent?: string;
-  readonly type: string;
-  /** CIDRs or ranges. */
-  readonly subnets: readonly string[];
-};
-
-/** An office of a sound topology. */
-export type Office = {
-  readonly name: string;
-  readonly parent?: string;
-  readonly type: OfficeType;
-  readonly subnets: readonly Subnet[];
-  /** Names, in the order of entry. */
-  readonly children: readonly string[];
-};
-
-/** Something that is wrong (`error`), or worth a look (`warning`), in what was entered. */
-export type Finding = {
-  readonly severity: "error" | "warning";
-  /** Stable, for scripts. */
-  readonly code: string;
-  /** Empty where the finding is about the whole. */
-  readonly office: string;
-  /** Row of the office, counted from 1; 0 where the finding is about the whole. */
-  readonly row: number;
-  /** What is wrong and how to mend it. */
-  readonly sentence: string;
-};
 
 /** Offices in a tree under the Central Office. */
 export type Topology = {

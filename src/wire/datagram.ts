@@ -232,7 +232,7 @@ function readGreeting(
   }
   if (type !== GREETING.unsupported) return err(reader.failed ? "truncated" : "unknown-kind");
   const versions = readVersions(reader);
-  return reader.failed
+  return reader.failed || versions.length === 0
     ? err("malformed")
     : ok({ kind: "unsupported", channel, destination, versions });
 }
