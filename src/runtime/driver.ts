@@ -89,10 +89,12 @@ export class Driver<Input, Outbox> {
     this.#armedForUs = atUs;
     if (!Number.isFinite(atUs)) return;
     const waitUs = atUs - monotonicUs();
-    if (waitUs < MS / 2) {
+    // A wait of less than a millisecond becomes one: turning in the event loop until it is over
+    // would cost a core, and machines that pace allow for it.
+    if (waitUs <= 0) {
       this.#immediate = setImmediate(() => this.#fire(atUs));
     } else {
-      this.#timer = setTimeout(() => this.#fire(atUs), Math.min(waitUs / MS, 2 ** 30));
+      this.#timer = setTimeout(() => this.#fire(atUs), Math.min(Math.ceil(waitUs / MS), 2 ** 30));
     }
   }
 

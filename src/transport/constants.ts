@@ -18,7 +18,7 @@ export const RECEIVE_WINDOW_BYTES: number = 4 * MIB;
 export const ACK_PACKETS_MAX = 16;
 
 /** ... or after this time. */
-export const ACK_DELAY_US_MAX: number = 5 * MS;
+export const ACK_DELAY_US_MAX: number = 2 * MS;
 
 /** Reordering we tolerate before a packet counts as lost, in packets (RFC 9002, 6.1.1). */
 export const PACKET_THRESHOLD = 3;

@@ -1,4 +1,4 @@
-import { concat, equalBytes } from "../base/bytes.ts";
+import { concat, detached, equalBytes } from "../base/bytes.ts";
 import { type Due, NEVER } from "../base/machine.ts";
 import type { RecordDatagram } from "../wire/datagram.ts";
 import { ACK_BITMAP_BYTES_MAX, ACK_RANGES_MAX, type AckFrame } from "../wire/frames.ts";
@@ -34,7 +34,10 @@ export class RecordReceiver {
   #partialBytes = 0;
   #singleUntilUs = Number.NEGATIVE_INFINITY;
   #failures = 0;
-  #ranges: { first: number; last: number }[] = [];
+  /** Packets that came; the range that grew last is the first. */
+  readonly #ranges: { first: number; last: number }[] = [];
+  /** The newest packet since the last acknowledgement, and when it came. */
+  #newest = -1;
   #newestAtUs = 0;
   #unacknowledged = 0;
   #ackDue: Due = NEVER;
@@ -75,6 +78,7 @@ export class RecordReceiver {
   /** The acknowledgement that is due now. */
   takeAck(nowUs: number): AckFrame {
     this.#unacknowledged = 0;
+    this.#newest = -1;
     this.#ackDue = NEVER;
     return {
       kind: "ack",
@@ -93,13 +97,14 @@ export class RecordReceiver {
     if (record >= this.#floor + RECORD_WINDOW) return undefined;
     if (datagram.fragment >= FRAGMENTS_MAX) return undefined;
     if (record < this.#floor || this.#done.has(record)) {
-      // The peer has not heard that this one is done.
-      this.#scheduleAck(nowUs, true);
+      // The peer has not heard that this one is done. Were this answered at once, whoever replays
+      // datagrams could make us seal one for each.
+      this.#scheduleAck(nowUs, false);
       return undefined;
     }
     if (datagram.last && datagram.fragment === 0) return this.#openWhole(nowUs, datagram);
     if (nowUs < this.#singleUntilUs) {
-      this.#scheduleAck(nowUs, true);
+      this.#scheduleAck(nowUs, false);
       return undefined;
     }
     return this.#gather(nowUs, datagram);
@@ -127,7 +132,7 @@ export class RecordReceiver {
       else this.#goSingle(nowUs);
       return undefined;
     }
-    partial.fragments[fragment] = payload;
+    partial.fragments[fragment] = detached(payload);
     partial.held += 1;
     if (datagram.last) partial.count = fragment + 1;
     this.#partials.set(record, partial);
@@ -137,7 +142,8 @@ export class RecordReceiver {
       this.#goSingle(nowUs);
       return undefined;
     }
-    if (partial.held !== partial.count) return undefined;
+    // More than there can be shows a forger, as does a record that does not open.
+    if (partial.count === 0 || partial.held < partial.count) return undefined;
     const fragments = partial.fragments.slice(0, partial.count);
     this.#dropPartial(record);
     const whole = fragments.filter((part) => part !== undefined);
@@ -172,9 +178,12 @@ export class RecordReceiver {
   }
 
   #noteArrival(nowUs: number, packet: number): void {
-    const newest = this.#ranges[0];
-    const inOrder = newest === undefined || packet === newest.last + 1;
-    if (newest === undefined || packet > newest.last) this.#newestAtUs = nowUs;
+    const latest = this.#ranges[0];
+    const inOrder = latest === undefined || packet === latest.last + 1;
+    if (packet > this.#newest) {
+      this.#newest = packet;
+      this.#newestAtUs = nowUs;
+    }
     insert(this.#ranges, packet);
     this.#unacknowledged += 1;
     this.#scheduleAck(nowUs, !inOrder || this.#unacknowledged >= ACK_PACKETS_MAX);
@@ -216,27 +225,27 @@ export class RecordReceiver {
   }
 }
 
-/** Adds a packet to ranges that are sorted newest first; at most twice as many as are told. */
+/**
+ * Adds a packet to ranges, of which the one that grew last comes first.
+ *
+ * Nobody vouches for a packet's number before its record is open. Because ranges are told and
+ * forgotten in the order in which they grew, whatever their numbers, forged ones cannot crowd out
+ * the packets that have just come.
+ */
 function insert(ranges: { first: number; last: number }[], packet: number): void {
-  let index = 0;
-  for (; index < ranges.length; index += 1) {
-    const range = ranges[index];
-    if (range === undefined || packet > range.last + 1) break;
-    if (packet === range.last + 1) {
-      range.last = packet;
-      return;
-    }
-    if (packet >= range.first) return;
-    if (packet === range.first - 1) {
-      range.first = packet;
-      const below = ranges[index + 1];
-      if (below !== undefined && below.last + 1 === packet) {
-        range.first = below.first;
-        ranges.splice(index + 1, 1);
-      }
-      return;
-    }
+  const latest = ranges[0];
+  if (latest?.last === packet - 1 && !ranges.some(({ first }) => first === packet + 1)) {
+    latest.last = packet;
+    return;
   }
-  ranges.splice(index, 0, { first: packet, last: packet });
+  const grown = { first: packet, last: packet };
+  for (let index = ranges.length - 1; index >= 0; index -= 1) {
+    const { first, last } = ranges[index] ?? grown;
+    if (packet < first - 1 || packet > last + 1) continue;
+    grown.first = Math.min(grown.first, first);
+    grown.last = Math.max(grown.last, last);
+    ranges.splice(index, 1);
+  }
+  ranges.unshift(grown);
   if (ranges.length > 2 * ACK_RANGES_MAX) ranges.pop();
 }

@@ -1,11 +1,17 @@
 import { MIB, MS, SECOND } from "../../base/units.ts";
-import { type Acked, type Controller, DATAGRAM_BYTES, WINDOW_BYTES_MIN } from "./controller.ts";
+import { type Acked, type Controller, DATAGRAM_BYTES } from "./controller.ts";
 
-/** First window: enough for a small piece in one round trip of a LAN. */
-const WINDOW_BYTES_INITIAL = 32 * DATAGRAM_BYTES;
+/**
+ * First window, and the one that is left whatever happens: a receiver that acknowledges every
+ * sixteenth packet, on a timer otherwise, makes smaller ones crawl at a window per timer.
+ */
+const WINDOW_BYTES_FLOOR = 48 * DATAGRAM_BYTES;
 
 /** Largest window: what a socket's receive buffer takes in one go, several times over. */
 const WINDOW_BYTES_MAX = 4 * MIB;
+
+/** By what part of itself the window grows in a round trip, once it has met a loss. */
+const GROWTH = 1 / 8;
 
 /** What remains of the window after a loss (CUBIC's factor, RFC 9438, section 4.6). */
 const BETA = 0.7;
@@ -13,11 +19,12 @@ const BETA = 0.7;
 /**
  * The Foreground controller: loss-based, as fast as the LAN.
  *
- * Slow start and additive increase as NewReno (RFC 9002, section 7), with CUBIC's gentler
- * decrease; on a LAN's round trips of under a millisecond one datagram a round trip is quick.
+ * Slow start as NewReno (RFC 9002, section 7) and CUBIC's decrease. On a LAN most losses are a
+ * full receive buffer that is empty again a moment later, and a datagram more per round trip would
+ * take seconds to make up for one: the window grows by a part of itself instead.
  */
 export function foreground(): Controller {
-  let windowBytes = WINDOW_BYTES_INITIAL;
+  let windowBytes = WINDOW_BYTES_FLOOR;
   let thresholdBytes = WINDOW_BYTES_MAX;
   let rttUs = 10 * MS;
   return {
@@ -25,16 +32,16 @@ export function foreground(): Controller {
       if (acked.rttUs !== undefined) rttUs += (acked.rttUs - rttUs) / 8;
       if (acked.appLimited) return;
       const slowStart = windowBytes < thresholdBytes;
-      windowBytes += slowStart ? acked.bytes : (DATAGRAM_BYTES * acked.bytes) / windowBytes;
+      windowBytes += slowStart ? acked.bytes : acked.bytes * GROWTH;
       windowBytes = Math.min(windowBytes, WINDOW_BYTES_MAX);
     },
     onCongestion: (): void => {
-      windowBytes = Math.max(WINDOW_BYTES_MIN, windowBytes * BETA);
+      windowBytes = Math.max(WINDOW_BYTES_FLOOR, windowBytes * BETA);
       thresholdBytes = windowBytes;
     },
     onPersistentCongestion: (): void => {
-      thresholdBytes = Math.max(WINDOW_BYTES_MIN, windowBytes * BETA);
-      windowBytes = WINDOW_BYTES_MIN;
+      thresholdBytes = Math.max(WINDOW_BYTES_FLOOR, windowBytes * BETA);
+      windowBytes = WINDOW_BYTES_FLOOR;
     },
     windowBytes: () => windowBytes,
     // Twice the window a round trip while the rate is being sought, a quarter above it afterwards
