@@ -7,6 +7,7 @@ const LEVELS: Readonly<Record<PeerEvent["kind"], "debug" | "info" | "warn">> = {
   "server-lost": "warn",
   "peer-connected": "debug",
   "peer-lost": "info",
+  "peer-refused": "info",
   "peer-misbehaved": "warn",
   "office-assigned": "info",
   "rvp-changed": "info",

@@ -1,4 +1,6 @@
+import { rm } from "node:fs/promises";
 import { AGENT_ROUTES } from "../api/agent-routes.ts";
+import { OperatorError } from "../runtime/operator-error.ts";
 import { loadPublisherKey } from "../runtime/publisher-key.ts";
 import { writeBlob } from "./packaging/write-blob.ts";
 import { openControl } from "./parts.ts";
@@ -48,7 +50,13 @@ export async function publishPackage(publication: Publication): Promise<Publishe
     { storage: publication.storageFolder, key },
   );
   const manifest = Buffer.from(stored.signed).toString("base64");
-  await control(AGENT_ROUTES.publish, { body: { blobPath: stored.blob, manifest } });
+  try {
+    await control(AGENT_ROUTES.publish, { body: { blobPath: stored.blob, manifest } });
+  } catch (error) {
+    // What nobody accepts must not take the room of the file storage.
+    if (!stored.wasThere && isRefusal(error)) await rm(stored.folder, { recursive: true });
+    throw error;
+  }
   const { contentId } = stored;
   return {
     contentId,
@@ -56,3 +64,11 @@ export async function publishPackage(publication: Publication): Promise<Publishe
     pieces: stored.manifest.pieces.length,
   };
 }
+
+/** Whether it is certain that a content has not been taken, and will not be later. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof OperatorError && !UNDECIDED.has(error.code);
+}
+
+/** What leaves open what becomes of a publication: the agent may bring it to the server yet. */
+const UNDECIDED: ReadonlySet<string> = new Set(["server-unreachable", "control-broken"]);

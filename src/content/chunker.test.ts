@@ -3,7 +3,7 @@ import { Prng } from "../base/prng.ts";
 import { KIB, MIB } from "../base/units.ts";
 import { Chunker, PIECE_BYTES_MAX, PIECE_BYTES_MIN } from "./chunker.ts";
 
-test("the cuts of a known input are part of the format and never change", () => {
+test("CO11: the cuts of a known input are part of the format and never change", () => {
   const cuts = cutsOf(noise(1, 3 * MIB));
 
   expect(cuts).toEqual(GOLDEN_CUTS);
@@ -20,7 +20,7 @@ test("the cuts do not depend on how the input is split into buffers", () => {
   }
 });
 
-test("pieces keep the bounds, and average 256 KiB on random input", () => {
+test("CO11: pieces keep the bounds, and average 256 KiB on random input", () => {
   const bytes = noise(4, 32 * MIB);
   const sizes = sizesOf(cutsOf(bytes));
 

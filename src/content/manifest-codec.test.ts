@@ -17,14 +17,14 @@ test("a manifest comes back from its body as it was", () => {
   }
 });
 
-test("the body of a known manifest never changes: its hash is the content id", () => {
+test("CO1: the body of a known manifest never changes: its hash is the content id", () => {
   expect(toHex(encodeManifest(EMPTY))).toBe(
     `ac01010261650361310461610507065820${"09".repeat(32)}0781a40161780200031901a404${ZEROS}` +
       `088009000a${ZEROS}0b400c40`,
   );
 });
 
-test("a signed manifest holds the body and the signature byte for byte", () => {
+test("CO2: a signed manifest holds the body and the signature byte for byte", () => {
   const body = encodeManifest(MANIFEST);
   const signature = new Uint8Array(64).fill(5);
 
@@ -53,19 +53,19 @@ describe("a manifest is refused", () => {
     expect(decoded.ok ? "" : decoded.error.problem).toContain(word);
   });
 
-  test("with a field that this version does not know", () => {
+  test("CO3: with a field that this version does not know", () => {
     const body = decodeCbor(encodeManifest(MANIFEST)) as ReadonlyMap<number, number>;
     const more = encodeCbor(new Map([...body, [99, 1]]));
     expect(decodeManifest(more)).toMatchObject({ ok: false, error: { kind: "malformed" } });
   });
 
-  test("of another format", () => {
+  test("CO3: of another format", () => {
     const body = decodeCbor(encodeManifest(MANIFEST)) as ReadonlyMap<number, number>;
     const later = encodeCbor(new Map([...body, [1, 2]]));
     expect(decodeManifest(later)).toMatchObject({ ok: false, error: { kind: "malformed" } });
   });
 
-  test("of more bytes than any may have", () => {
+  test("CO2: of more bytes than any may have", () => {
     const bytes = new Uint8Array(MANIFEST_BYTES_MAX + 1);
     expect(decodeSignedManifest(bytes)).toMatchObject({ ok: false, error: { kind: "too-large" } });
   });

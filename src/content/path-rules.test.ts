@@ -4,7 +4,7 @@ import { compareBytes } from "../base/bytes.ts";
 import { encodeUtf8 } from "../base/utf8.ts";
 import { checkPath, checkWord, collidingPaths, comparePaths } from "./path-rules.ts";
 
-describe("a path of a package", () => {
+describe("CO6: a path of a package", () => {
   test.each([
     ["a"],
     ["bin/node"],
@@ -60,14 +60,14 @@ describe("a path of a package", () => {
   });
 });
 
-test("a name is one part of a path that does not begin with a dot", () => {
+test("CO8: a name is one part of a path that does not begin with a dot", () => {
   expect(checkWord("name", "node-24.1").ok).toBe(true);
   for (const word of ["", ".", "..", ".hidden", "a/b", "a:b", "nul", "x".repeat(129)]) {
     expect(checkWord("name", word).ok).toBe(false);
   }
 });
 
-describe("paths that some device could not keep apart", () => {
+describe("CO7: paths that some device could not keep apart", () => {
   test.each([
     [["a", "b", "c/a"], [], undefined],
     [["a/x", "a/y"], ["a/z", "b"], undefined],
@@ -88,7 +88,7 @@ describe("paths that some device could not keep apart", () => {
   });
 });
 
-test("paths are ordered as their bytes in UTF-8 are", () => {
+test("CO5: paths are ordered as their bytes in UTF-8 are", () => {
   const text = fc.string({ unit: "binary" });
   fc.assert(
     fc.property(text, text, (a, b) => {

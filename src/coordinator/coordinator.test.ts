@@ -12,7 +12,7 @@ beforeEach(() => {
   world = new World(emptyState(7));
 });
 
-test("a stranger gets an identity that the server has made durable", () => {
+test("EN6: a stranger gets an identity that the server has made durable", () => {
   world.input({ kind: "stranger-message", association: 1, host: "10.1.0.5", message: ENROL });
   const [request] = world.enrolments;
   expect(request).toMatchObject({ securityKey: "KEY", hostName: "pc-1", host: "10.1.0.5" });
@@ -27,7 +27,7 @@ test("a stranger gets an identity that the server has made durable", () => {
   expect(world.coordinator.counts()).toEqual({ enrolled: 1, present: 0 });
 });
 
-test("a stranger may do nothing but enrol, and one request at a time", () => {
+test("EN1, EN8: a stranger may do nothing but enrol, and one request at a time", () => {
   const from = { kind: "stranger-message", association: 1, host: "10.1.0.5" } as const;
   world.input({ ...from, message: register() });
   world.input({ ...from, message: ENROL });
@@ -70,7 +70,7 @@ test("a device is present from its connection to its end", () => {
   expect(world.state.devices[0]?.lastSeenAtMs).toBe(WALL_MS + 5_000);
 });
 
-test("a device that connects anew replaces its old association", () => {
+test("EN10: a device that connects anew replaces its old association", () => {
   const { deviceId, association } = world.join("10.0.0.5");
   const anew = world.connect(deviceId, "10.0.0.6");
   world.input({ kind: "device-down", association });
@@ -80,7 +80,7 @@ test("a device that connects anew replaces its old association", () => {
   expect(world.sent(anew).map(({ kind }) => kind)).toEqual(["deployments", "directory"]);
 });
 
-test("a device that the server does not know is told to enrol again", () => {
+test("EN9: a device that the server does not know is told to enrol again", () => {
   const deviceId = "ab".repeat(16) as DeviceId;
   world.input({ kind: "device-up", association: 9, deviceId, host: "10.0.0.5" });
 

@@ -11,7 +11,7 @@ beforeEach(() => {
   world.command({ kind: "replace-offices", offices: OFFICES });
 });
 
-test("a device is told of its own office, the parent office and the way up", () => {
+test("MS12: a device is told of its own office, the parent office and the way up", () => {
   const central = world.join("10.0.0.5");
   const south = world.join("10.2.0.5");
   const north = world.join("10.1.0.5");
@@ -44,7 +44,7 @@ test("a device in no office is told of itself and the Central Office alone", () 
   ]);
 });
 
-test("changes are gathered: one directory a device in each interval, the last one complete", () => {
+test("MS12: changes are gathered: one directory a device in each interval, the last one complete", () => {
   const first = world.join("10.1.0.5");
   for (let index = 0; index < 20; index += 1) {
     world.join(`10.1.1.${index}`);
@@ -98,7 +98,7 @@ test("who goes is told of as absent", () => {
   expect(member?.present).toBe(false);
 });
 
-test("the largest directory of a crowded office fits into a message", () => {
+test("MS2: the largest directory of a crowded office fits into a message", () => {
   const hosts = Array.from(
     { length: 8 },
     (_, index) => `2001:db8:ffff:ffff:ffff:ffff:ffff:${index + 1000}`,

@@ -17,7 +17,7 @@ const part = (offsetBytes: number, data: number[], totalBytes = 6): Message => (
   data: Uint8Array.from(data),
 });
 
-test("a manifest is put together, judged, made durable, and only then published", () => {
+test("CO12: a manifest is put together, judged, made durable, and only then published", () => {
   const device = world.join("10.0.0.5");
   world.say(device, part(0, [1, 2, 3, 4]));
   world.say(device, part(4, [5, 6]));
@@ -40,7 +40,7 @@ test("a manifest is put together, judged, made durable, and only then published"
   expect(added?.manifest).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6));
 });
 
-test("a content that is known is published at once", () => {
+test("CO12: a content that is known is published at once", () => {
   const device = world.join("10.0.0.5");
   world.publish(device, CONTENT);
   world.say(device, part(0, [1, 2, 3, 4]));
@@ -77,7 +77,7 @@ test("a refused manifest is refused with its reason, and can be brought again", 
   expect(world.judged.length).toBe(2);
 });
 
-test("a publication that falls silent is given up", () => {
+test("CO13: a publication that falls silent is given up", () => {
   const device = world.join("10.0.0.5");
   world.say(device, part(0, [1]));
   world.runUntil(world.nowUs + 61 * SECOND);
@@ -94,7 +94,7 @@ test("a judgement that comes after the device has gone changes nothing", () => {
   expect(world.state.contents).toEqual([]);
 });
 
-test("all unfinished manifests together are bounded", () => {
+test("CO13: all unfinished manifests together are bounded", () => {
   const codes = Array.from({ length: 6 }, (_, index) => {
     const device = world.join(`10.0.0.${index + 1}`);
     world.say(device, part(0, [1], 16 << 20));

@@ -35,6 +35,13 @@ export type PeerEvent =
       readonly code: string;
       readonly reason: string;
     }
+  | {
+      /** Who called was not let in. */
+      readonly kind: "peer-refused";
+      readonly host: string;
+      readonly code: string;
+      readonly reason: string;
+    }
   | { readonly kind: "peer-misbehaved"; readonly deviceId: string; readonly what: string }
   | { readonly kind: "office-assigned"; readonly office: string }
   | { readonly kind: "rvp-changed"; readonly self: boolean; readonly deviceId: string }

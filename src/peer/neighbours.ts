@@ -2,6 +2,7 @@ import type { DeviceId } from "../base/ids.ts";
 import { MS, SECOND } from "../base/units.ts";
 import { DEVICE_PORTS, offsetPorts } from "../effects/channels.ts";
 import type { AssociationEvent, PeerPorts } from "../transport/association-types.ts";
+import { REFUSAL_CLOSE_CODES } from "../transport/judge-peer.ts";
 import type { MemberEntry } from "../wire/messages.ts";
 import {
   type Act,
@@ -19,11 +20,16 @@ const BACKOFF_US = { min: 500 * MS, max: 10 * SECOND } as const;
 /** A link on which nothing was said of contents for this long ends. */
 const UNUSED_US = 60 * SECOND;
 
+/** How long nothing more is said of callers that are not let in, once something was. */
+const REFUSAL_US = SECOND;
+
 /** Whom to link up with: bounded, and only while there is something to fetch. */
 export class Neighbours {
   readonly #core: Core;
   readonly #connecting = new Map<number, DeviceId>();
   readonly #backoff = new Map<DeviceId, { readonly untilUs: number; readonly nextUs: number }>();
+
+  #refusalAtUs = 0;
 
   constructor(core: Core) {
     this.#core = core;
@@ -74,6 +80,7 @@ export class Neighbours {
     this.#connecting.delete(event.association);
     if (wanted !== undefined) this.#backOff(act, wanted, event);
     const link = this.#core.links.get(event.association);
+    if (link === undefined && wanted === undefined) this.#noteRefusal(act, event);
     if (link === undefined) return undefined;
     this.#core.links.delete(event.association);
     if (this.#core.linkByDevice.get(link.deviceId) === link) {
@@ -151,6 +158,14 @@ export class Neighbours {
     const { singlePort } = this.#core.options;
     if (singlePort !== undefined) return { kind: "single", port: singlePort + member.portOffset };
     return { kind: "table", table: offsetPorts(DEVICE_PORTS, member.portOffset) };
+  }
+
+  /** Says whom we did not let in and why, but not as often as somebody may call. */
+  #noteRefusal(act: Act, event: Extract<AssociationEvent, { kind: "association-down" }>): void {
+    const { host, code, reason, byPeer } = event;
+    if (byPeer || !(code in REFUSAL_CLOSE_CODES) || act.nowUs < this.#refusalAtUs) return;
+    this.#refusalAtUs = act.nowUs + REFUSAL_US;
+    report(act, { kind: "peer-refused", host, code, reason });
   }
 
   #backOff(

@@ -69,7 +69,7 @@ test("showing our authority's certificate beside a forged one does not help", as
   expect(verdictOf(doneOf(inputs), { roles: ["server"] })).toBe("foreign-certificate");
 });
 
-test("sides without a common version of the protocol part, and each says so", async () => {
+test("HS12: sides without a common version of the protocol part, and each says so", async () => {
   const other = { ALPNProtocols: ["branchline/2"] };
   const asked = await answerRaw({ identity: server }, other);
   const asking = await callRaw({ identity: device }, { ...rawServer(), ...other });
@@ -78,7 +78,7 @@ test("sides without a common version of the protocol part, and each says so", as
   expect(failureOf(asking)).toContain("update the older one");
 });
 
-test("a side that names no protocol, or speaks TLS 1.2, is refused", async () => {
+test("HS12: a side that names no protocol, or speaks TLS 1.2, is refused", async () => {
   const silent = await answerRaw({ identity: server }, { ALPNProtocols: [] });
   const old = await answerRaw({ identity: server }, { maxVersion: "TLSv1.2" });
   const silentServer = await callRaw({ identity: device }, { ...rawServer(), ALPNProtocols: [] });
@@ -89,7 +89,7 @@ test("a side that names no protocol, or speaks TLS 1.2, is refused", async () =>
   }
 });
 
-test("a certificate full of oddities is refused as malformed", async () => {
+test("HS16: a certificate full of oddities is refused as malformed", async () => {
   const odd = await oddCertificate();
 
   const inputs = await answerRaw({ identity: server }, odd);
@@ -131,7 +131,7 @@ test("plain text instead of TLS fails with a reason, and the other side is told"
   expect(failureOf(inputs)).toContain("does not speak TLS 1.3 as it should");
 });
 
-test("a side that sends more than the limit is given up", async () => {
+test("HS11: a side that sends more than the limit is given up", async () => {
   // The beginning of a ClientHello that claims to be 64 KiB long: OpenSSL would wait for the rest.
   const start = Uint8Array.from([22, 3, 1, 64, 0, 1, 0, 255, 255, 3, 3]);
   const { inputs, handshakes } = single({ identity: device });

@@ -30,7 +30,7 @@ import {
 } from "./tls-handshake.contract.ts";
 import { TlsHandshakes } from "./tls-handshake.ts";
 
-test("two devices end with the same secret, and each knows who the other is", async () => {
+test("HS24: two devices end with the same secret, and each knows who the other is", async () => {
   const { initiator, responder } = await shakeHands(
     { identity: device },
     { identity: otherDevice },
@@ -58,7 +58,7 @@ test("every handshake has a secret of its own", async () => {
   expect(doneOf(first.initiator).secret).not.toEqual(doneOf(second.initiator).secret);
 });
 
-test("a flight is one input, and nothing comes after the end: no ticket, no farewell", async () => {
+test("HS13: a flight is one input, and nothing comes after the end: no ticket, no farewell", async () => {
   const { initiator, responder } = await shakeHands({ identity: device }, { identity: server });
   await turns(20);
 
@@ -66,7 +66,7 @@ test("a flight is one input, and nothing comes after the end: no ticket, no fare
   expect(kindsOf(responder)).toEqual(["handshake-bytes", "handshake-done"]);
 });
 
-test("the first flight, and so the ClientHello, fits into one small datagram", async () => {
+test("HS12: the first flight, and so the ClientHello, fits into one small datagram", async () => {
   const { initiator } = await shakeHands({ identity: device }, { identity: server });
 
   const [hello] = initiator;
@@ -170,7 +170,7 @@ test("a certificate is of no use without its key", () => {
   );
 });
 
-test("while it enrols, a device takes the server whose authority has the pinned print", async () => {
+test("EN2: while it enrols, a device takes the server whose authority has the pinned print", async () => {
   const pin = fingerprintOf(authority.certificateDer).toUpperCase();
 
   const { initiator, responder } = await shakeHands(
@@ -184,7 +184,7 @@ test("while it enrols, a device takes the server whose authority has the pinned 
   expect(doneOf(initiator).secret).toEqual(doneOf(responder).secret);
 });
 
-test("while it enrols, a device refuses every other server", async () => {
+test("EN2: while it enrols, a device refuses every other server", async () => {
   const pinned = { pinnedAuthorityFingerprint: fingerprintOf(authority.certificateDer) };
   const others = [
     await shakeHands(pinned, { identity: await serverIdentity(foreign) }, true),

@@ -106,6 +106,11 @@ export class UdpSockets implements NetworkOutbox {
 
   #sendOne({ socket, from }: Outlet, to: Address, datagram: Uint8Array): void {
     const line = this.#lineTo(to.host);
+    if (!isPort(to.port)) {
+      // A peer chooses the port that it sends from, and the runtime throws at those it cannot use.
+      this.#sendErrors += 1;
+      return;
+    }
     const bytes = line === undefined ? datagram : wrapForLine(from, to, datagram);
     const target = line ?? to;
     this.#waitingBytes += bytes.length;
@@ -199,6 +204,10 @@ const MENDS: Readonly<Record<string, readonly [code: string, mend: string]>> = {
     "This machine has no such address: check network.address, or leave it unset.",
   ],
 };
+
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65_535;
+}
 
 /** The /24 of an IPv4 address, or the /64 of an IPv6 one, as text. */
 function prefixOf(host: string): string {

@@ -64,7 +64,7 @@ test("changes are made together or not at all", async () => {
   expect((await database.start(0)).devices).toEqual([]);
 });
 
-test("each start has a greater epoch, also of a database from a backup", async () => {
+test("MS11: each start has a greater epoch, also of a database from a backup", async () => {
   const first = await database.start(1_000_000);
   const second = await database.start(1_000_000);
   const afterRestore = await database.start(9_000_000_000);
@@ -99,7 +99,7 @@ test("a database that is missing, broken, or of a later version is refused with 
   database = await ServerDatabase.create(join(folder, "other.db"), "Acme");
 });
 
-test("B14: a key enrols in whatever case it is typed, until it is replaced", async () => {
+test("B14, EN4: a key enrols in whatever case it is typed, until it is replaced", async () => {
   const keys = database.securityKeys;
   const first = await keys.create(0);
   expect(first).toMatch(/^([A-Z2-7]{4}-){7}[A-Z2-7]{4}$/);
@@ -113,7 +113,7 @@ test("B14: a key enrols in whatever case it is typed, until it is replaced", asy
   expect(await keys.spend("A".repeat(32), 3)).toMatchObject({ code: "security-key-wrong" });
 });
 
-test("B14: the key itself is nowhere in the database", async () => {
+test("B14, EN4: the key itself is nowhere in the database", async () => {
   const key = await database.securityKeys.create(0);
   await database.close();
   const reader = new DatabaseSync(path);

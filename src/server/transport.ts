@@ -171,12 +171,12 @@ export class Transport {
   }
 
   #onDown(event: Extract<AssociationEvent, { kind: "association-down" }>): void {
-    const { association, code, reason, byPeer } = event;
+    const { association, host, code, reason, byPeer } = event;
     const party = this.#parties.get(association);
     this.#parties.delete(association);
     if (party?.kind === "stranger") clearTimeout(party.timer);
     const who = party?.kind === "device" ? { deviceId: party.deviceId } : {};
-    this.#options.log.info({ ...who, code, reason, byPeer }, "association-ended");
+    this.#options.log.info({ ...who, host, code, reason, byPeer }, "association-ended");
     if (party !== undefined) this.#options.onInput({ kind: "device-down", association });
   }
 

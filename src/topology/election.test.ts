@@ -10,7 +10,7 @@ import {
   spaceClass,
 } from "./election.ts";
 
-test("B8: the criteria decide in their order, and at last the device id", () => {
+test("B8, SW14: the criteria decide in their order, and at last the device id", () => {
   const plain: CandidateFacts = {
     freeBytes: 10 * GIB,
     usableBytes: GIB,
@@ -34,13 +34,13 @@ test("B8: the criteria decide in their order, and at last the device id", () => 
   expect(rankCandidates(candidates.toReversed())).toEqual(candidates);
 });
 
-test("B8: free space counts as a class, so that a download does not change the winner", () => {
+test("B8, SW14: free space counts as a class, so that a download does not change the winner", () => {
   const classes = [0, GIB - 1, GIB, 2 * GIB - 1, 2 * GIB, 15 * GIB, 16 * GIB, KIB * GIB, 2e15];
 
   expect(classes.map(spaceClass)).toEqual([0, 0, 0, 0, 1, 3, 4, 10, 10]);
 });
 
-test("B8: the order is total: everyone who knows the same candidates names the same winner", () => {
+test("B8, SW14: the order is total: everyone who knows the same candidates names the same winner", () => {
   fc.assert(
     fc.property(candidate(), candidate(), candidate(), (a, b, c) => {
       const sign = (x: Candidate, y: Candidate): number => Math.sign(compareCandidates(x, y));

@@ -1,13 +1,7 @@
 import { expect, test } from "vitest";
 import { generateOffice } from "./generation.ts";
-import {
-  buildTopology,
-  type OfficeSpec,
-  officeOf,
-  pathToCentral,
-  specsOf,
-  type Topology,
-} from "./topology.ts";
+import type { OfficeSpec } from "./office.ts";
+import { buildTopology, officeOf, pathToCentral, specsOf, type Topology } from "./topology.ts";
 
 const CENTRAL = { name: "Central", type: "default", subnets: ["10.0.0.0/16"] };
 const NORTH = { name: "North", parent: "Central", type: "default", subnets: ["10.1.0.0/16"] };

@@ -19,6 +19,7 @@ export type AssociationEvent =
   | {
       readonly kind: "association-down";
       readonly association: number;
+      readonly host: string;
       /** A stable word: a close code's name or a certificate refusal's code. */
       readonly code: string;
       /** A sentence for the operator. */

@@ -1,3 +1,4 @@
+import { detached } from "../base/bytes.ts";
 import { PROTOCOL_VERSION } from "../base/constants.ts";
 import { type Due, earlier, NEVER } from "../base/machine.ts";
 import { CHANNELS, type Channel } from "../effects/channels.ts";
@@ -155,7 +156,8 @@ export class Association {
       return;
     }
     if (stage.kind === "greeting" && nowUs >= this.#helloDue(stage)) this.#sayHello(nowUs, outbox);
-    if (stage.kind !== "greeting" && this.#flights.due().atUs <= nowUs) {
+    const shaking = stage.kind === "handshaking" || stage.kind === "confirming";
+    if (shaking && this.#flights.due().atUs <= nowUs) {
       this.#sendFlights(this.#flights.resend(nowUs), outbox);
     }
     if (stage.kind === "up") this.#watch(nowUs, stage.layer, outbox);
@@ -358,7 +360,7 @@ export class Association {
   #onRecord(nowUs: number, datagram: RecordDatagram, outbox: AssociationOutbox): void {
     const stage = this.#stage;
     if (stage.kind === "handshaking" && this.#early.length < EARLY_DATAGRAMS_MAX) {
-      this.#early.push(datagram);
+      this.#early.push({ ...datagram, payload: detached(datagram.payload) });
       return;
     }
     if (stage.kind !== "confirming" && stage.kind !== "up") return;
@@ -457,7 +459,8 @@ export class Association {
     const wasUp = this.#stage.kind === "up";
     if (!wasUp) outbox.handshakeEnd(this.#options.id);
     this.#stage = { kind: "closed" };
-    outbox.report({ kind: "association-down", association: this.#options.id, ...end, wasUp });
+    const { id: association, host } = this.#options;
+    outbox.report({ kind: "association-down", association, host, ...end, wasUp });
   }
 }
 

@@ -352,10 +352,14 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
   }
 }
 
-/** The ports of a device whose small messages come from `port`: the table, moved as a whole. */
+/**
+ * The ports of a device whose small messages come from `port`: the table, moved as a whole. Where
+ * it cannot be moved that far, `port` has to do for all.
+ */
 function tableAround(port: number): PeerPorts {
-  const offset = port - (DEVICE_PORTS["message-small"] ?? 0);
-  return { kind: "table", table: offsetPorts(DEVICE_PORTS, offset) };
+  const table = offsetPorts(DEVICE_PORTS, port - (DEVICE_PORTS["message-small"] ?? 0));
+  const fits = Object.values(table).every((moved) => moved >= 1 && moved <= 65_535);
+  return fits ? { kind: "table", table } : { kind: "single", port };
 }
 
 /** The /24 or /64 of an address, as text. */

@@ -1,4 +1,4 @@
-import { concat } from "../base/bytes.ts";
+import { concat, detached } from "../base/bytes.ts";
 import { type Due, NEVER } from "../base/machine.ts";
 import { DATAGRAM_BYTES_INITIAL, HANDSHAKE_HEADER_BYTES } from "../wire/datagram.ts";
 import { HANDSHAKE_BYTES_MAX, HANDSHAKE_RESEND_US } from "./constants.ts";
@@ -68,7 +68,7 @@ export class HandshakeFlights {
     const { offsetBytes, tls } = flight;
     const repeated = tls.length > 0 && offsetBytes + tls.length <= this.#receivedBytes;
     if (offsetBytes + tls.length <= HANDSHAKE_BYTES_MAX && this.#early.size < 32)
-      this.#early.set(offsetBytes, tls);
+      this.#early.set(offsetBytes, detached(tls));
     return { tls: this.#takeInOrder(), repeated };
   }
 

@@ -23,13 +23,13 @@ test("any id will do where none in particular is wanted", () => {
   expect(verdict).toEqual({ ok: true, value: { role: "device", id: OTHER_ID } });
 });
 
-test("a peer without a certificate is a stranger where enrolment is allowed", () => {
+test("EN1: a peer without a certificate is a stranger where enrolment is allowed", () => {
   const verdict = judgePeer({ kind: "none" }, NOW_S, policy({ allowNone: true }));
 
   expect(verdict).toEqual({ ok: true, value: { role: "stranger", id: "" } });
 });
 
-test("a peer without a certificate is refused everywhere else", () => {
+test("HS14: a peer without a certificate is refused everywhere else", () => {
   expect(refusal({ kind: "none" }, {})).toBe("no-certificate");
 });
 
@@ -40,14 +40,14 @@ test("where strangers may enrol, a bad certificate is refused all the same", () 
   expect(refusal(shown({ ours: false }), enrolment)).toBe("foreign-certificate");
 });
 
-test("a certificate of another form is refused with what is wrong with it", () => {
+test("HS16: a certificate of another form is refused with what is wrong with it", () => {
   const verdict = judgePeer({ kind: "malformed", reason: "it names nobody" }, NOW_S, policy({}));
 
   expect(verdict).toMatchObject({ ok: false, error: { code: "malformed-certificate" } });
   expect(!verdict.ok && verdict.error.reason).toContain("it names nobody");
 });
 
-test("a certificate of another authority is refused", () => {
+test("HS15: a certificate of another authority is refused", () => {
   expect(refusal(shown({ ours: false }), {})).toBe("foreign-certificate");
 });
 
@@ -58,7 +58,7 @@ test("a revoked certificate is refused, even within the grace for expired ones",
   expect(refusal(shown({ notAfterS: NOW_S - 1 }), revoked)).toBe("revoked-certificate");
 });
 
-test("every role but the wanted ones is refused", () => {
+test("HS17: every role but the wanted ones is refused", () => {
   const server = { expected: { roles: ["server"] } } as const;
 
   expect(refusal(shown({ role: "device" }), server)).toBe("wrong-role");
@@ -66,13 +66,13 @@ test("every role but the wanted ones is refused", () => {
   expect(refusal(shown({ role: "server" }), {})).toBe("wrong-role");
 });
 
-test("another id than the one we meant to reach is refused", () => {
+test("HS17: another id than the one we meant to reach is refused", () => {
   const meant = { expected: { roles: ["device"], id: OTHER_ID } } as const;
 
   expect(refusal(shown({}), meant)).toBe("wrong-id");
 });
 
-test("a certificate holds from its first to its last second", () => {
+test("HS18: a certificate holds from its first to its last second", () => {
   const certificate = shown({ notBeforeS: 1_000, notAfterS: 2_000 });
 
   expect(refusalAt(999, certificate, 0)).toBe("certificate-not-yet-valid");
@@ -81,7 +81,7 @@ test("a certificate holds from its first to its last second", () => {
   expect(refusalAt(2_001, certificate, 0)).toBe("expired-certificate");
 });
 
-test("the grace of 14 days for an expired certificate ends to the second", () => {
+test("HS18: the grace of 14 days for an expired certificate ends to the second", () => {
   const certificate = shown({ notBeforeS: 1_000, notAfterS: 2_000 });
 
   expect(GRACE_AWAY_S).toBe(1_209_600);
@@ -103,7 +103,7 @@ test("the reason says for how long a certificate has been expired, or has yet to
   expect(reasonAt(1_000 - 7_200, { ...certificate })).toContain("starts 2 hours from now");
 });
 
-test("every refusal has a close code of its own between 16 and 31, and finds back from it", () => {
+test("CH7: every refusal has a close code of its own between 16 and 31, and finds back from it", () => {
   const entries = Object.entries(REFUSAL_CLOSE_CODES);
 
   expect(new Set(entries.map(([, closeCode]) => closeCode)).size).toBe(entries.length);
@@ -116,7 +116,7 @@ test("every refusal has a close code of its own between 16 and 31, and finds bac
   expect(refusalOfCloseCode(31)).toBeUndefined();
 });
 
-test("every reason fits into a close frame, with the longest names there can be", () => {
+test("FR7: every reason fits into a close frame, with the longest names there can be", () => {
   const longest = "ü".repeat(32);
   const certificate = shown({ role: "connector", id: longest, notBeforeS: 9, notAfterS: 10 });
   const wrongId = { expected: { roles: ["connector"], id: `${"ü".repeat(31)}ab` } } as const;

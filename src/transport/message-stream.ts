@@ -1,10 +1,17 @@
+import { ByteWriter } from "../base/byte-writer.ts";
 import { concat } from "../base/bytes.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { MESSAGE_BYTES_MAX } from "../wire/messages.ts";
-import { RECEIVE_WINDOW_BYTES } from "./constants.ts";
+import { RECEIVE_WINDOW_BYTES, RECORD_WINDOW } from "./constants.ts";
 
 /** Length of what stands before each message, in bytes. */
 const LENGTH_BYTES = 4;
+
+/**
+ * Most runs of bytes that are kept beyond a gap. A record's part of the stream has no gaps, so there
+ * are no more than records under way; more show that what they cost beside their bytes is the point.
+ */
+const EARLY_RUNS_MAX: number = 8 * RECORD_WINDOW;
 
 /** A message as it stands in the stream: its length (big-endian), then its bytes. */
 export function framed(message: Uint8Array): Uint8Array {
@@ -17,7 +24,8 @@ export function framed(message: Uint8Array): Uint8Array {
 /** Puts the stream of messages together again, in order, each part once. */
 export class MessageStream {
   #nextBytes = 0;
-  readonly #early = new Map<number, Uint8Array>();
+  /** What came beyond the first gap, by offset; each run is the copy of parts that touched. */
+  readonly #early: { readonly offsetBytes: number; readonly bytes: ByteWriter }[] = [];
   #earlyBytes = 0;
   #tail: Uint8Array[] = [];
   #tailBytes = 0;
@@ -31,26 +39,44 @@ export class MessageStream {
     if (offsetBytes > this.#nextBytes) return this.#keep(offsetBytes, data);
     this.#append(offsetBytes, data);
     // What came early may join now; parts that were sealed anew can overlap.
-    for (let joined = true; joined; ) {
-      joined = false;
-      for (const [early, part] of this.#early) {
-        if (early > this.#nextBytes) continue;
-        this.#early.delete(early);
-        this.#earlyBytes -= part.length;
-        this.#append(early, part);
-        joined = true;
-      }
+    let joined = 0;
+    for (let run = this.#early[0]; run !== undefined; run = this.#early[joined]) {
+      if (run.offsetBytes > this.#nextBytes) break;
+      this.#earlyBytes -= run.bytes.length;
+      this.#append(run.offsetBytes, run.bytes.written());
+      joined += 1;
     }
+    this.#early.splice(0, joined);
     return this.#takeMessages();
   }
 
   #keep(offsetBytes: number, data: Uint8Array): Result<readonly Uint8Array[], string> {
-    const known = this.#early.get(offsetBytes)?.length ?? 0;
-    if (data.length <= known) return ok([]);
-    this.#earlyBytes += data.length - known;
-    if (this.#earlyBytes > 2 * RECEIVE_WINDOW_BYTES) return err("the stream has too large a gap");
-    this.#early.set(offsetBytes, data);
+    const index = this.#runsUpTo(offsetBytes);
+    const before = this.#early[index - 1];
+    const endBytes = before === undefined ? 0 : before.offsetBytes + before.bytes.length;
+    const touches = before !== undefined && offsetBytes <= endBytes;
+    const fresh = touches ? data.subarray(endBytes - offsetBytes) : data;
+    if (fresh.length === 0) return ok([]);
+    this.#earlyBytes += fresh.length;
+    if (this.#earlyBytes > 2 * RECEIVE_WINDOW_BYTES || this.#early.length >= EARLY_RUNS_MAX) {
+      return err("the stream has too large a gap");
+    }
+    const bytes = touches ? before.bytes : new ByteWriter(fresh.length);
+    bytes.bytes(fresh);
+    if (!touches) this.#early.splice(index, 0, { offsetBytes, bytes });
     return ok([]);
+  }
+
+  /** How many runs begin at this offset or before it. */
+  #runsUpTo(offsetBytes: number): number {
+    let low = 0;
+    let high = this.#early.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#early[middle]?.offsetBytes ?? 0) <= offsetBytes) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #append(offsetBytes: number, data: Uint8Array): void {
@@ -78,8 +104,12 @@ export class MessageStream {
   }
 
   #peekLength(): number {
-    const first = this.#tail[0] ?? new Uint8Array(0);
-    const head = first.length >= LENGTH_BYTES ? first : concat(this.#tail);
+    let head = this.#tail[0] ?? new Uint8Array(0);
+    if (head.length < LENGTH_BYTES) {
+      head = concat(this.#tail);
+      // Kept, or a message that comes byte by byte would be joined anew at each of them.
+      this.#tail = [head];
+    }
     return new DataView(head.buffer, head.byteOffset).getUint32(0);
   }
 }

@@ -1,17 +1,19 @@
 import { expect, test } from "vitest";
 import { FRAGMENT_BYTES, keyPair, textOf } from "../../test/simulation/fixtures/records.ts";
-import { MS } from "../base/units.ts";
+import { concat } from "../base/bytes.ts";
 import type { Channel } from "../effects/channels.ts";
 import { decodeDatagram, type RecordDatagram } from "../wire/datagram.ts";
 import { type AckFrame, type Frame, readFrames } from "../wire/frames.ts";
 import { WINDOW_BYTES_MIN } from "./congestion/controller.ts";
-import { foreground } from "./congestion/foreground.ts";
-import { RECORD_WINDOW } from "./constants.ts";
+import { ACK_DELAY_US_MAX, PTO_US_MAX, RECORD_WINDOW, RTT_INITIAL_US } from "./constants.ts";
 import { Outgoing } from "./outgoing.ts";
 import { RttEstimator } from "./rtt.ts";
 import { RecordSender } from "./sender.ts";
 
 const SEGMENT_BYTES = 1_200;
+
+/** The first probe timeout: the assumed round trip, four times its variance, and the peer's wait. */
+const PTO_US = 3 * RTT_INITIAL_US + ACK_DELAY_US_MAX;
 
 test("RC1: a record travels in datagrams of 1,200 bytes, and its tag vouches for all of them", () => {
   const line = new Line();
@@ -101,19 +103,18 @@ test("AK7: what is not acknowledged is probed, ever more rarely, and never all t
     expect(line.sender.due().atUs).toBeGreaterThan(nowUs);
   }
 
-  // 200 ms assumed, four times its variance, 5 ms that the peer may wait; then 2 s at most.
-  expect(waits).toEqual([605_000, 1_210_000, 2_000_000, 2_000_000, 2_000_000, 2_000_000]);
-  expect(counts.slice(0, 2)).toEqual([2, 2]);
-  expect(Math.min(...counts)).toBeGreaterThanOrEqual(1);
+  expect(waits).toEqual([PTO_US, 2 * PTO_US, ...new Array(4).fill(PTO_US_MAX)]);
+  // From the third on all packets go again: here nine.
+  expect(counts).toEqual([2, 2, 9, 9, 9, 9]);
+  expect(line.events).toEqual(["persistent congestion"]);
 });
 
 test("AK7: a probe goes whatever the window says", () => {
   const line = new Line();
   line.addBlock(textOf(100_000));
+  line.windowBytes = 20 * SEGMENT_BYTES;
   line.pump(0);
-  // A loss narrows the window below what is in flight.
-  line.ack(10_000, { ranges: [{ first: 4, last: 4 }] });
-  line.pump(10_000);
+  line.windowBytes = WINDOW_BYTES_MIN;
   const before = line.sent.length;
 
   const { atUs, reason } = line.sender.due();
@@ -121,27 +122,26 @@ test("AK7: a probe goes whatever the window says", () => {
   line.pump(atUs);
 
   expect(reason).toBe("probe");
-  expect(line.sent.length - before).toBe(2);
+  expect(line.sent.slice(before).map(({ fragment }) => fragment)).toEqual([0, 1]);
 });
 
 test("AK9: all that is lost in one round trip narrows the window once", () => {
   const line = new Line();
   line.addBlock(textOf(30_000));
   line.pump(0);
-  const before = line.controller.windowBytes();
   line.ack(10_000, { ranges: [{ first: 5, last: 5 }] });
-  const after = line.controller.windowBytes();
   line.ack(10_500, { ranges: [{ first: 10, last: 10 }] });
+  expect(line.events).toEqual(["acked", "congestion", "acked"]);
 
-  expect(after).toBeLessThan(before);
-  expect(line.controller.windowBytes()).toBeGreaterThanOrEqual(after);
+  line.pump(11_000);
+  line.ack(30_000, { ranges: [{ first: 32, last: 32 }] });
+  expect(line.events.slice(3)).toEqual(["acked", "congestion"]);
 });
 
 test("acknowledging packets that were never sent has no effect", () => {
   const line = new Line();
   line.addBlock(textOf(2_000));
   line.pump(0);
-  const before = line.controller.windowBytes();
 
   const fresh = line.ack(10_000, {
     ranges: [
@@ -151,8 +151,8 @@ test("acknowledging packets that were never sent has no effect", () => {
   });
 
   expect(fresh).toBe(false);
-  expect(line.controller.windowBytes()).toBe(before);
-  expect(line.rtt.smoothedUs).toBe(200 * MS);
+  expect(line.events).toEqual([]);
+  expect(line.rtt.smoothedUs).toBe(RTT_INITIAL_US);
   expect(line.sender.waiting).toBe(true);
 });
 
@@ -161,12 +161,11 @@ test("acknowledging packets again has no effect", () => {
   line.addBlock(textOf(6_000));
   line.pump(0);
   line.ack(10_000, { ranges: [{ first: 1, last: 4 }] });
-  const before = line.controller.windowBytes();
 
   for (let repeat = 0; repeat < 100; repeat += 1) {
     expect(line.ack(20_000 + repeat, { ranges: [{ first: 1, last: 4 }] })).toBe(false);
   }
-  expect(line.controller.windowBytes()).toBe(before);
+  expect(line.events).toEqual(["acked"]);
 });
 
 test("an acknowledgement of many ranges that overlap costs no more than the packets in flight", () => {
@@ -185,7 +184,7 @@ test("an acknowledgement of many ranges that overlap costs no more than the pack
 
   line.ack(10_000, { ranges });
 
-  expect(looked).toBe(1);
+  expect(looked).toBeLessThanOrEqual(2);
 });
 
 test("a peer that takes every record for done frees us of it, however far it counts", () => {
@@ -195,6 +194,7 @@ test("a peer that takes every record for done frees us of it, however far it cou
   line.ack(10_000, { recordFloor: 0xff_ff_ff_ff });
   line.pump(10_000);
   line.ack(20_000, { recordFloor: 0xff_ff_ff_ff });
+  line.pump(20_000);
 
   expect(line.sender.waiting).toBe(false);
   expect(line.sender.due().atUs).toBe(Number.POSITIVE_INFINITY);
@@ -251,10 +251,10 @@ test("a full queue of the world loses nothing, and sending goes on once there is
   line.pump(0);
   expect(line.sent).toEqual([]);
   // Nothing is due but a probe: a full socket must not keep us busy.
-  expect(line.sender.due()).toMatchObject({ atUs: 605_000, reason: "probe" });
-  line.sender.onTimer(605_000);
-  line.pump(605_000);
-  expect(line.sender.due().atUs).toBeGreaterThan(605_000);
+  expect(line.sender.due()).toMatchObject({ atUs: PTO_US, reason: "probe" });
+  line.sender.onTimer(PTO_US);
+  line.pump(PTO_US);
+  expect(line.sender.due().atUs).toBeGreaterThan(PTO_US);
 
   line.full = false;
   line.pump(700_000);
@@ -307,7 +307,9 @@ test("packet numbers rise and are used once, also across lanes", () => {
 /** A sender, and everything that it has put on the wire. */
 class Line {
   readonly rtt = new RttEstimator();
-  readonly controller = foreground();
+  /** What the sender has told its controller. */
+  readonly events: string[] = [];
+  windowBytes = 1_000 * SEGMENT_BYTES;
   readonly sent: RecordDatagram[] = [];
   readonly sender: RecordSender;
   full = false;
@@ -322,7 +324,13 @@ class Line {
       peer: 22,
       rtt: this.rtt,
       outgoing: this.#outgoing,
-      controller: this.controller,
+      controller: {
+        onAcked: () => this.events.push("acked"),
+        onCongestion: () => this.events.push("congestion"),
+        onPersistentCongestion: () => this.events.push("persistent congestion"),
+        windowBytes: () => this.windowBytes,
+        pacingRate: () => Number.POSITIVE_INFINITY,
+      },
     });
   }
 
@@ -374,7 +382,7 @@ class Line {
       const parts = new Map(of.map((fragment) => [fragment.fragment, fragment]));
       const ordered = [...parts.values()].sort((a, b) => a.fragment - b.fragment);
       const [first] = ordered;
-      const sealed = Buffer.concat(ordered.map(({ payload }) => payload));
+      const sealed = concat(ordered.map(({ payload }) => payload));
       const text = first && this.#open.open(first, sealed);
       return (text && readFrames(text)) ?? expect.fail(`record ${number} does not open`);
     });
@@ -408,7 +416,3 @@ function allButFirst(count: number): Uint8Array {
   }
   return bitmap;
 }
-
-test("the smallest window lets two datagrams go", () => {
-  expect(WINDOW_BYTES_MIN).toBeGreaterThanOrEqual(2 * SEGMENT_BYTES);
-});

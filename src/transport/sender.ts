@@ -8,7 +8,7 @@ import {
   rewritePacketNumber,
   writeRecordHeader,
 } from "../wire/datagram.ts";
-import { type AckFrame, readFrames } from "../wire/frames.ts";
+import { type AckFrame, type PacketRange, readFrames } from "../wire/frames.ts";
 import type { Controller } from "./congestion/controller.ts";
 import { Pacer } from "./congestion/pacer.ts";
 import {
@@ -37,6 +37,8 @@ type OutRecord = {
   /** The packet that carries each fragment now: 0 for none yet or none any more. */
   readonly packets: Uint32Array;
   readonly acked: Uint8Array;
+  /** How many fragments are acknowledged. */
+  ackedCount: number;
   /** The first fragment that has never been sent. */
   unsent: number;
 };
@@ -72,6 +74,8 @@ export class RecordSender {
   #controller: Controller;
   readonly #records = new Map<number, OutRecord>();
   readonly #sent = new Map<number, Sent>();
+  /** Records of which every packet has just been acknowledged. */
+  readonly #complete: OutRecord[] = [];
   #lost: { readonly record: OutRecord; readonly fragment: number }[] = [];
   /** The record whose last fragments have not been sent yet. */
   #open: OutRecord | undefined;
@@ -86,6 +90,8 @@ export class RecordSender {
   #lossDue: Due = NEVER;
   #lastSentAtUs = 0;
   #backoffs = 0;
+  /** How many packets may go whatever the window and the pacer say. */
+  #probes = 0;
   #paced: Due = NEVER;
   #blocked = false;
   #sentBytes = 0;
@@ -158,11 +164,12 @@ export class RecordSender {
     while (!this.#blocked) {
       const record = this.#nextToSend(nowUs);
       if (record === undefined) return;
+      const probing = this.#probes > 0;
       const room = this.#controller.windowBytes() - this.#inFlightBytes;
-      if (room < SEGMENT_BYTES) return;
+      if (room < SEGMENT_BYTES && !probing) return;
       const rate = this.#controller.pacingRate();
       const allowance = this.#pacer.allowance(nowUs, rate);
-      if (allowance <= 0) {
+      if (allowance <= 0 && !probing) {
         this.#paced = { atUs: Math.max(nowUs + 1, this.#pacer.nextAtUs(rate)), reason: "pacing" };
         return;
       }
@@ -173,12 +180,14 @@ export class RecordSender {
 
   /** Applies what the peer said; returns whether it said anything new. */
   onAck(nowUs: number, ack: AckFrame): boolean {
-    this.#peerWindowBytes = ack.windowBytes;
+    // What we keep for a peer is ours to bound, whatever it is ready to take.
+    this.#peerWindowBytes = Math.min(ack.windowBytes, RECEIVE_WINDOW_BYTES);
     if (ack.single && !this.#single) this.#sealAnew();
     this.#single = ack.single;
     const ackedBytes = this.#applyRanges(nowUs, ack) + this.#applyRecords(ack);
     if (ackedBytes > 0) {
       this.#backoffs = 0;
+      this.#probes = 0;
     }
     this.#detectLoss(nowUs);
     return ackedBytes > 0;
@@ -233,6 +242,7 @@ export class RecordSender {
 
   #noteSent(nowUs: number, record: OutRecord, fragment: number): void {
     const packet = this.#nextPacket++;
+    this.#probes = Math.max(0, this.#probes - 1);
     const bytes = Math.min(SEGMENT_BYTES, record.image.length - fragment * SEGMENT_BYTES);
     const roomBytes = this.#controller.windowBytes() - this.#inFlightBytes;
     const appLimited = this.#outgoing.empty && roomBytes > 4 * SEGMENT_BYTES;
@@ -284,18 +294,16 @@ export class RecordSender {
     }
     const packets = new Uint32Array(fragments);
     const acked = new Uint8Array(fragments);
-    return { number, channel, phase, image, fragments, packets, acked, unsent: 0 };
+    return { number, channel, phase, image, fragments, packets, acked, ackedCount: 0, unsent: 0 };
   }
 
   /** Takes acknowledged packets out of flight; returns their bytes. */
   #applyRanges(nowUs: number, ack: AckFrame): number {
-    const oldest = this.#sent.keys().next().value ?? this.#nextPacket;
     let ackedBytes = 0;
     let appLimited = true;
     let newest: Sent | undefined;
-    for (const { first, last } of ack.ranges) {
-      const end = Math.min(last, this.#nextPacket - 1);
-      for (let packet = end; packet >= Math.max(first, oldest); packet -= 1) {
+    for (const { first, last } of this.#clip(ack.ranges)) {
+      for (let packet = last; packet >= first; packet -= 1) {
         const sent = this.#sent.get(packet);
         if (sent === undefined) continue;
         if (packet > this.#largestAcked) {
@@ -305,7 +313,7 @@ export class RecordSender {
         ackedBytes += sent.bytes;
         appLimited &&= sent.appLimited;
         this.#takeOut(packet, sent);
-        sent.record.acked[sent.fragment] = 1;
+        this.#noteAcked(sent.record, sent.fragment);
       }
     }
     if (ackedBytes === 0) return 0;
@@ -317,12 +325,40 @@ export class RecordSender {
     return ackedBytes;
   }
 
+  /** The parts of ranges in which packets may be that are still under way. */
+  #clip(ranges: readonly PacketRange[]): readonly PacketRange[] {
+    const oldest = this.#sent.keys().next().value ?? this.#nextPacket;
+    const clipped: PacketRange[] = [];
+    // Ranges that a peer means do not overlap: no more than all packets need be looked at.
+    let looks = this.#nextPacket - oldest;
+    for (const range of ranges) {
+      if (looks <= 0) break;
+      const first = Math.max(range.first, oldest);
+      const last = Math.min(range.last, this.#nextPacket - 1);
+      if (first > last) continue;
+      looks -= last - first + 1;
+      clipped.push({ first, last });
+    }
+    return clipped;
+  }
+
+  #noteAcked(record: OutRecord, fragment: number): void {
+    record.ackedCount += 1 - (record.acked[fragment] ?? 0);
+    record.acked[fragment] = 1;
+    if (record.ackedCount === record.fragments) this.#complete.push(record);
+  }
+
   /** Lets go of the records that the peer has opened; returns the bytes still in flight of them. */
   #applyRecords(ack: AckFrame): number {
     let bytes = 0;
     for (const record of this.#records.values()) {
       if (record.number >= ack.recordFloor + 8 * ack.recordsDone.length) break;
       if (isDone(ack, record.number)) bytes += this.#letGo(record);
+    }
+    // All packets of these arrived, and yet they are not open: somebody vouched for a packet that
+    // never came.
+    for (const record of this.#complete.splice(0)) {
+      if (this.#records.get(record.number) === record) this.#sendWhole(record);
     }
     return bytes;
   }
@@ -373,6 +409,7 @@ export class RecordSender {
   #probe(nowUs: number): void {
     this.#backoffs += 1;
     this.#lastSentAtUs = nowUs;
+    this.#probes = 2;
     if (this.#backoffs === 3) this.#controller.onPersistentCongestion(nowUs);
     let oldest = 0;
     for (const [packet, sent] of this.#sent) {
@@ -381,11 +418,15 @@ export class RecordSender {
       this.#lost.push({ record: sent.record, fragment: sent.fragment });
     }
     if (oldest > 0 || this.#lost.length > 0) return;
-    // All packets arrived and yet the oldest record is not open: somebody vouched for a packet
-    // that never came. The record is sent again as a whole.
+    // Every packet that is under way has been acknowledged, and yet this record is not open.
     const [record] = this.#records.values();
-    if (record === undefined) return;
+    if (record !== undefined) this.#sendWhole(record);
+  }
+
+  /** Has all of a record sent again that has been sent. */
+  #sendWhole(record: OutRecord): void {
     record.acked.fill(0);
+    record.ackedCount = 0;
     for (let fragment = 0; fragment < record.unsent; fragment += 1) {
       this.#lost.push({ record, fragment });
     }

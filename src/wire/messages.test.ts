@@ -106,6 +106,8 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
   },
   refusal: { kind: "refusal", requestId: 1, reason: "unreadable" },
   cancel: { kind: "cancel", requestId: 0xff_ff_ff_ff },
+  renew: { kind: "renew", request: Uint8Array.of(0x30) },
+  renewed: { kind: "renewed", certificate: Uint8Array.of(1) },
 };
 
 const ALL = Object.values(EACH_KIND) as readonly Message[];

@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 
 describe("a content is begun", () => {
-  test("only with a manifest that a pinned publisher signed, and of that id", async () => {
+  test("CO9: only with a manifest that a pinned publisher signed, and of that id", async () => {
     const own = sample(world.key, { a: noise(1, 1000) });
     const foreign = sample(newKey(), { a: noise(1, 1000) });
     const posing = sample({ ...newKey(), key: world.key.key }, { a: noise(1, 1000) });
@@ -103,7 +103,7 @@ describe("a content is begun", () => {
 });
 
 describe("a piece", () => {
-  test("is served once it is stored, whole or in part, and not before", async () => {
+  test("SW6: is served once it is stored, whole or in part, and not before", async () => {
     const content = sample(world.key, { a: noise(1, MIB) });
     world.store.createContent(content.contentId, content.signed);
     await world.take("content-created");
@@ -133,7 +133,7 @@ describe("a piece", () => {
     }
   });
 
-  test("with wrong bytes is rejected and not held", async () => {
+  test("SW12: with wrong bytes is rejected and not held", async () => {
     const content = sample(world.key, { a: noise(1, MIB) });
     world.store.createContent(content.contentId, content.signed);
     await world.take("content-created");
@@ -215,7 +215,7 @@ describe("a content of several files is finished", () => {
     expect(run).toEqual(content.bytes.subarray(0, run.length));
   });
 
-  test("only if each file is what the manifest says, though all pieces are", async () => {
+  test("CO10: only if each file is what the manifest says, though all pieces are", async () => {
     const files = folderSample().manifest.files.map((file) =>
       file.path === "data/a" ? { ...file, sha256: new Uint8Array(32) } : file,
     );

@@ -53,7 +53,7 @@ test("the same seed gives the same run, to the letter", () => {
   expect(run()).toEqual(first);
 });
 
-test("a peer that vanishes is given up within the silence limit", () => {
+test("AK10: a peer that vanishes is given up within the silence limit", () => {
   const pair = new Pair(5, LAN);
   pair.connect();
   pair.runUntil(() => pair.up);
@@ -64,7 +64,7 @@ test("a peer that vanishes is given up within the silence limit", () => {
   expect(pair.events[0].at(-1)).toMatchObject({ code: "silent", byPeer: false, wasUp: true });
 });
 
-test("a peer with the wrong role is refused, and is told why", () => {
+test("HS19: a peer with the wrong role is refused, and is told why", () => {
   const pair = new Pair(6, LAN, { roles: ["server", "device"] });
   pair.connect({ roles: ["server"] });
 

@@ -22,7 +22,7 @@ const DEVICE_ID = deviceId("00112233445566778899aabbccddeeff");
 const authority = await createAuthority("Acme", NOW_S);
 const { privateKeyPem, requestDer } = await createSigningRequest();
 
-test("a device's certificate names the id that the server chose, for 30 days and 7 before", async () => {
+test("EN6, EN7: a device's certificate names the id that the server chose, for 30 days and 7 before", async () => {
   const issued = value(await issueDeviceCertificate(authority, requestDer, DEVICE_ID, NOW_S));
 
   expect(factsOf(issued.certificateDer)).toEqual({
@@ -101,7 +101,7 @@ test("serial numbers are positive, have 16 bytes and never come twice", async ()
   expect(new Set(serials).size).toBe(20);
 });
 
-test("what is no request is refused: garbage, a cut one, an endless one", async () => {
+test("EN3: what is no request is refused: garbage, a cut one, an endless one", async () => {
   const garbage = [
     new Uint8Array(),
     new Uint8Array(100),
@@ -116,7 +116,7 @@ test("what is no request is refused: garbage, a cut one, an endless one", async 
   }
 });
 
-test("a request that the key's holder did not sign is refused", async () => {
+test("EN3: a request that the key's holder did not sign is refused", async () => {
   const own = keyPairOf(createPrivateKeyPem());
   const stolen = await Pkcs10CertificateRequestGenerator.create({
     keys: { publicKey: keyPairOf(privateKeyPem).publicKey, privateKey: own.privateKey },
@@ -153,7 +153,7 @@ test("no change of a single bit in what a request signs gets a certificate", asy
   expect(accepted.filter((index) => index >= from && index < to)).toEqual([]);
 });
 
-test("a request for a key of another kind is refused", async () => {
+test("EN3: a request for a key of another kind is refused", async () => {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "secp384r1" });
   const algorithm = { name: "ECDSA", namedCurve: "P-384", hash: "SHA-384" };
   const request = await Pkcs10CertificateRequestGenerator.create({

@@ -39,6 +39,15 @@ export type Published = {
 /** What is published. */
 export type Package = { readonly path: string; readonly name: string; readonly version: string };
 
+/** Has something done at the end of a test, or of all tests of a file. */
+export type AtEnd = (end: () => Promise<void>, timeoutMs: number) => void;
+
+/** How long it may take until every process has ended, in milliseconds. */
+const END_MS = 30_000;
+
+/** The organisation's name. */
+export const ORGANISATION = "Consolidated Testing and Sons";
+
 /** Names of the offices. */
 export const CENTRAL = "Central Office";
 export const BRANCH = "Branch Office";
@@ -70,7 +79,7 @@ export class Organisation {
   readonly #claim: Claim;
 
   /** Makes folders, settings files and the publisher's key; nothing runs yet. */
-  static async make(plan: OrganisationPlan): Promise<Organisation> {
+  static async make(plan: OrganisationPlan, atEnd: AtEnd = onTestFinished): Promise<Organisation> {
     const claim = await claimNetwork();
     const folder = await mkdtemp(join(tmpdir(), "bl-"));
     const offices = [
@@ -86,7 +95,7 @@ export class Organisation {
             mbit: plan.lineMbit,
           });
     const organisation = new Organisation({ plan, claim, folder, offices, line });
-    onTestFinished(() => organisation.end(), 30_000);
+    atEnd(() => organisation.end(), END_MS);
     await runForJson(["publisher", "key", "new", join(folder, "it")], organisation.commands);
     for (const machine of [organisation.server, ...organisation.agents]) {
       await organisation.#writeSettings(machine);
@@ -95,13 +104,10 @@ export class Organisation {
   }
 
   /** An organisation in which all agents are enrolled and run. */
-  static async start(plan: OrganisationPlan): Promise<Organisation> {
-    const organisation = await Organisation.make(plan);
+  static async start(plan: OrganisationPlan, atEnd?: AtEnd): Promise<Organisation> {
+    const organisation = await Organisation.make(plan, atEnd);
     await organisation.initialise();
-    await organisation.startServer();
-    await organisation.importTopology();
-    await Promise.all(organisation.agents.map((agent) => organisation.enrol(agent)));
-    await organisation.startAgents();
+    await organisation.bringUp();
     return organisation;
   }
 
@@ -125,8 +131,16 @@ export class Organisation {
       data: join(folder, "server"),
     };
     this.agents = [
-      ...machines(folder, { office: CENTRAL, prefix: "central", network: `127.31.${claim.number}` }, plan.central),
-      ...machines(folder, { office: BRANCH, prefix: "branch", network: `127.32.${claim.number}` }, plan.branch),
+      ...machines(
+        folder,
+        { office: CENTRAL, prefix: "central", network: `127.31.${claim.number}` },
+        plan.central,
+      ),
+      ...machines(
+        folder,
+        { office: BRANCH, prefix: "branch", network: `127.32.${claim.number}` },
+        plan.branch,
+      ),
     ];
   }
 
@@ -140,6 +154,11 @@ export class Organisation {
     return join(this.folder, "storage");
   }
 
+  /** All its addresses, in CIDR notation. */
+  get subnets(): readonly string[] {
+    return this.offices.flatMap(({ subnets }) => subnets);
+  }
+
   /** The agent with this name: `central-1`, `branch-2`. */
   agent(name: string): Machine {
     const found = this.agents.find((agent) => agent.name === name);
@@ -149,6 +168,14 @@ export class Organisation {
 
   agentsOf(office: string): readonly Machine[] {
     return this.agents.filter((agent) => agent.office === office);
+  }
+
+  /** Starts the server, imports the topology, enrols and starts all agents. */
+  async bringUp(): Promise<void> {
+    await this.startServer();
+    await this.importTopology();
+    await Promise.all(this.agents.map((agent) => this.enrol(agent)));
+    await this.startAgents();
   }
 
   /** `server init`. */
@@ -209,7 +236,10 @@ export class Organisation {
   }
 
   /** `publish` through the agent of a machine of the Central Office. */
-  async publish({ path, name, version }: Package, agent = this.agent("central-1")): Promise<Published> {
+  async publish(
+    { path, name, version }: Package,
+    agent = this.agent("central-1"),
+  ): Promise<Published> {
     return await runForJson<Published>(
       this.publication({ path, name, version }, agent),
       this.commands,
@@ -217,7 +247,10 @@ export class Organisation {
   }
 
   /** The command line that publishes a package. */
-  publication({ path, name, version }: Package, agent = this.agent("central-1")): readonly string[] {
+  publication(
+    { path, name, version }: Package,
+    agent = this.agent("central-1"),
+  ): readonly string[] {
     const what = [path, "--name", name, "--version", version, "--type", "application"];
     const where = ["--storage", this.storage, "--data", agent.data];
     return ["publish", ...what, "--key", join(this.folder, "it.key"), ...where];
@@ -240,12 +273,15 @@ export class Organisation {
           last = await this.deployment(deploymentId);
           const { devices } = last;
           if (devices.length < this.agents.length) return undefined;
-          return devices.every(({ state }) => state === "complete") ? last : undefined;
+          const complete = devices.every(({ state }) => state === "complete");
+          return complete && last.finishedAtMs !== undefined ? last : undefined;
         },
         { patienceMs },
       );
     } catch (cause) {
-      const devices = last?.devices.map((one) => `${one.office} ${one.state} ${one.heldBytes} ${one.problem}`);
+      const devices = last?.devices.map(
+        (one) => `${one.office} ${one.state} ${one.heldBytes} ${one.problem}`,
+      );
       const logs = this.agents.map(({ name, program }) => `${name}: ${program?.log.slice(-600)}`);
       throw new Error([`not distributed:`, ...(devices ?? []), ...logs].join("\n"), { cause });
     }
@@ -291,19 +327,18 @@ export class Organisation {
   }
 
   #run(machine: Machine, program: "agent" | "server"): Program {
-    const { line = this.line?.address } = this.#plan;
-    const set = line === undefined ? [] : ["--set", `network.line=${line.host}:${line.port}`];
-    return Program.start([program, "run", "--data", machine.data, ...set], this.commands);
+    return Program.start([program, "run", "--data", machine.data], this.commands);
   }
 
   async #writeSettings(machine: Machine): Promise<void> {
-    const { singlePort } = this.#plan;
+    const { singlePort, line = this.line?.address } = this.#plan;
     const single = singlePort === undefined ? {} : { single_port: singlePort };
-    const network = { address: machine.address, ...single };
+    const byLine = line === undefined ? {} : { line: `${line.host}:${line.port}` };
+    const network = { address: machine.address, ...single, ...byLine };
     const settings =
       machine === this.server
         ? {
-            organisation: "Test Organisation",
+            organisation: ORGANISATION,
             publishers: [join(this.folder, "it.publisher")],
             network,
             storage: { folder: this.storage },

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { chmod, lstat, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { noise } from "../fixtures/store-world.ts";
 
 export { noise };
@@ -38,7 +38,16 @@ export async function readTree(folder: string): Promise<Readonly<Record<string, 
   return found;
 }
 
+/** What {@link readTree} finds where a package has been handed over: a file stands in a folder. */
+export async function readPackage(path: string): Promise<Readonly<Record<string, string>>> {
+  if ((await lstat(path)).isDirectory()) return await readTree(path);
+  const whole = await readTree(dirname(path));
+  return { [basename(path)]: whole[basename(path)] ?? "" };
+}
+
 /** The SHA-256 of a file in hexadecimal digits. */
 export async function hashOfFile(path: string): Promise<string> {
-  return createHash("sha256").update(await readFile(path)).digest("hex");
+  return createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
 }

@@ -1,9 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** The one executable. */
 const EXECUTABLE = fileURLToPath(new URL("../../../bin/branchline.js", import.meta.url));
+
+/** Every process runs the same code: what the first has compiled, the others need not. */
+const COMPILE_CACHE = join(tmpdir(), "branchline-test-compile-cache");
 
 /** How long a program may take to end after it was asked to, in milliseconds. */
 const END_MS = 10_000;
@@ -81,7 +86,7 @@ export class Program {
     const child = spawn(process.execPath, [EXECUTABLE, ...args, ...lifeline], {
       stdio: ["pipe", "pipe", "pipe"],
       cwd: options.home,
-      env: { PATH: process.env["PATH"], HOME: options.home, ...options.environment },
+      env: environmentOf(options),
     });
     return new Program(child);
   }
@@ -137,4 +142,10 @@ export class Program {
     clearTimeout(timer);
     return code;
   }
+}
+
+/** Nothing of the environment that the tests run in: it might hold settings of Branchline. */
+function environmentOf({ home, environment }: CommandOptions): Record<string, string> {
+  const path = process.env["PATH"] ?? "";
+  return { PATH: path, HOME: home, NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment };
 }

@@ -1,3 +1,5 @@
+import { OperatorError } from "../../../src/runtime/operator-error.ts";
+
 /** How often is looked, in milliseconds. */
 const LOOK_MS = 50;
 
@@ -8,7 +10,8 @@ const PATIENCE_MS = 60_000;
  * Looks again and again until there is something to see.
  *
  * @param what - Completes "waited in vain for ...".
- * @param look - What it throws is tried again: a program that is starting does not answer yet.
+ * @param look - An `OperatorError` that it throws is waited out: a program that is starting does
+ * not answer yet.
  */
 export async function waitFor<T>(
   what: string,
@@ -24,6 +27,7 @@ export async function waitFor<T>(
       if (found !== undefined) return found;
       problem = undefined;
     } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
       problem = error;
     }
     await new Promise((resolve) => setTimeout(resolve, lookMs));

@@ -1,0 +1,162 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { noise } from "./support/packages.ts";
+import { Program } from "./support/programs.ts";
+import { waitFor } from "./support/waiting.ts";
+
+/** The demonstration has addresses of its own: there is one at a time on a machine. */
+const LOCK = join(tmpdir(), "branchline-demo.lock");
+
+const SIZE_BYTES = 5_000_000;
+const TIMEOUT_MS = 120_000;
+
+/** The server, two agents in the Central Office and four in the branch office. */
+const PROCESSES = 7;
+
+let folder = "";
+const endings: (() => Promise<void>)[] = [];
+
+beforeAll(async () => {
+  endings.push(await lock());
+  folder = await mkdtemp(join(tmpdir(), "bl-demo-"));
+  await writeFile(join(folder, "tool.bin"), noise(60, SIZE_BYTES));
+}, 600_000);
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+  for (const end of endings) await end();
+});
+
+test(
+  "the demonstration distributes a file once over the line, says so in JSON and ends",
+  async () => {
+    const demo = start(["--once", "--json", "--fresh"]);
+
+    expect(await demo.ended).toBe(0);
+    const result = lastResult(demo);
+    expect(result).toEqual({
+      ok: true,
+      contentId: expect.stringMatching(/^[0-9a-f]{64}$/),
+      sizeBytes: SIZE_BYTES,
+      seconds: expect.any(Number),
+      devices: 6,
+      verified: 6,
+      offices: [
+        expect.objectContaining({
+          office: "Central Office",
+          type: "default",
+          parent: "",
+          copies: 0,
+        }),
+        {
+          office: "Branch Office",
+          type: "default",
+          parent: "Central Office",
+          rvp: expect.stringMatching(/^branch-[1-4]$/),
+          wanBytes: expect.any(Number),
+          lanBytes: expect.any(Number),
+          copies: expect.any(Number),
+        },
+      ],
+    });
+    expect(result.offices[1]?.copies).toBeLessThanOrEqual(1.01);
+    expect(demo.log).toContain("A new demonstration organisation");
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "the next one finds what was there, stays up, and ends all its processes when it is told to",
+  async () => {
+    const demo = start(["--json"]);
+    const result = await waitFor("the result", () => demo.stdout.includes("\n") || undefined).then(
+      () => lastResult(demo),
+    );
+    const children = childrenOf(demo.pid);
+
+    expect(demo.log).toContain("found in");
+    expect(result).toMatchObject({ ok: true, verified: 6 });
+    expect(children).toHaveLength(PROCESSES);
+    expect(await demo.end()).toBe(0);
+    expect(children.filter(isAlive)).toEqual([]);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "no process outlives a demonstration that is killed",
+  async () => {
+    const demo = start(["--json"]);
+    const children = await waitFor("all processes", () => {
+      const found = childrenOf(demo.pid);
+      return found.length === PROCESSES ? found : undefined;
+    });
+
+    await demo.kill();
+
+    await waitFor("the others to end", () => !children.some(isAlive) || undefined);
+  },
+  TIMEOUT_MS,
+);
+
+function start(args: readonly string[]): Program {
+  const where = ["--data", join(folder, "demo"), "--file", join(folder, "tool.bin")];
+  const demo = Program.start(["demo", ...args, ...where], { home: folder }, []);
+  onTestFinished(async () => void (await demo.end()), 30_000);
+  return demo;
+}
+
+type Result = {
+  readonly ok: boolean;
+  readonly verified: number;
+  readonly offices: readonly { readonly copies: number }[];
+};
+
+/** The last line of standard output. */
+function lastResult(demo: Program): Result {
+  return JSON.parse(demo.stdout.trim().split("\n").at(-1) ?? "") as Result;
+}
+
+/** The processes that a process has started and that still run. */
+function childrenOf(pid: number): readonly number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((other) => Number.isInteger(other) && parentOf(other) === pid);
+}
+
+function parentOf(pid: number): number | undefined {
+  const status = join("/proc", String(pid), "status");
+  if (!existsSync(status)) return undefined;
+  try {
+    return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(status, "utf8"))?.[1]);
+  } catch {
+    // It ended while we looked.
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** Waits for our turn among all that run a demonstration here. Gives how it is passed on. */
+async function lock(): Promise<() => Promise<void>> {
+  const holder = spawn("flock", [LOCK, "sh", "-c", "echo ours; cat"], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  await once(holder.stdout, "data");
+  return async () => {
+    const ended = once(holder, "close");
+    holder.stdin.end();
+    await ended;
+  };
+}
