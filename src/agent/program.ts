@@ -3,7 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { AGENT_ROUTES } from "../api/agent-routes.ts";
-import type { AgentStatusView } from "../api/agent-schemas.ts";
+import type { AgentStatusView, PublicationInput } from "../api/agent-schemas.ts";
 import { PRODUCT_VERSION } from "../base/constants.ts";
 import { fromHex } from "../base/hex.ts";
 import { type ContentId, contentIdOf, parseDeviceId } from "../base/ids.ts";
@@ -100,15 +100,8 @@ export async function runAgent(settings: AgentSettings, options: RunOptions): Pr
     routes: AGENT_ROUTES,
     handlers: {
       showStatus: () => statusView(settings, enrolment, peer),
-      publish: async ({ body }) => {
-        const manifest = new Uint8Array(Buffer.from(body.manifest, "base64"));
-        const contentId = idOf(manifest);
-        await store.importContent(contentId, manifest, body.blobPath);
-        const published = publications.wait(contentId);
-        driver.input({ kind: "publish", contentId, manifest });
-        await published;
-        return { contentId };
-      },
+      publish: async ({ body }) =>
+        await publish(body, { store, publications, input: (input) => driver.input(input) }),
     },
     onFault: (error) => options.log.error({ err: error }, "control-fault"),
   });
@@ -145,6 +138,39 @@ async function peerOptions(
     },
     held: store.held(),
   };
+}
+
+/** Takes a content in and brings it to the server. What the server refuses is given up again. */
+async function publish(
+  body: PublicationInput,
+  parts: {
+    readonly store: ContentStore;
+    readonly publications: Publications;
+    readonly input: (input: PeerInput) => void;
+  },
+): Promise<{ readonly contentId: ContentId }> {
+  const { store, publications, input } = parts;
+  const manifest = new Uint8Array(Buffer.from(body.manifest, "base64"));
+  const contentId = idOf(manifest);
+  const wasHeld = store.held().some((held) => held.contentId === contentId);
+  await store.importContent(contentId, manifest, body.blobPath);
+  const published = publications.wait(contentId);
+  input({ kind: "publish", contentId, manifest });
+  try {
+    await published;
+  } catch (error) {
+    // Without an answer it is kept: the server may yet have it.
+    if (!wasHeld && !isUnanswered(error)) {
+      input({ kind: "withdraw", contentId });
+      await store.removeContent(contentId);
+    }
+    throw error;
+  }
+  return { contentId };
+}
+
+function isUnanswered(error: unknown): boolean {
+  return error instanceof OperatorError && error.code === "server-unreachable";
 }
 
 function idOf(manifest: Uint8Array): ContentId {

@@ -13,6 +13,8 @@ export type PeerInput =
   | StorageInput
   /** The operator published a content whose bytes the store has already imported. */
   | { readonly kind: "publish"; readonly contentId: ContentId; readonly manifest: Uint8Array }
+  /** What was published is not accepted, and the store gives it up. */
+  | { readonly kind: "withdraw"; readonly contentId: ContentId }
   /** The device's certificate is to be renewed; nothing happens while the server is away. */
   | { readonly kind: "renew"; readonly request: Uint8Array }
   /** The program is about to end. */
@@ -36,11 +38,12 @@ export type PeerEvent =
       readonly reason: string;
     }
   | {
-      /** Who called was not let in. */
+      /** Somebody called, and one of us did not let the other in. */
       readonly kind: "peer-refused";
       readonly host: string;
       readonly code: string;
       readonly reason: string;
+      readonly byPeer: boolean;
     }
   | { readonly kind: "peer-misbehaved"; readonly deviceId: string; readonly what: string }
   | { readonly kind: "office-assigned"; readonly office: string }

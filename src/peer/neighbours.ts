@@ -20,7 +20,7 @@ const BACKOFF_US = { min: 500 * MS, max: 10 * SECOND } as const;
 /** A link on which nothing was said of contents for this long ends. */
 const UNUSED_US = 60 * SECOND;
 
-/** How long nothing more is said of callers that are not let in, once something was. */
+/** How long nothing more is said of refusals with one code, once something was. */
 const REFUSAL_US = SECOND;
 
 /** Whom to link up with: bounded, and only while there is something to fetch. */
@@ -29,7 +29,8 @@ export class Neighbours {
   readonly #connecting = new Map<number, DeviceId>();
   readonly #backoff = new Map<DeviceId, { readonly untilUs: number; readonly nextUs: number }>();
 
-  #refusalAtUs = 0;
+  /** Until when nothing more is said of refusals, by their code. */
+  readonly #silentUntilUs = new Map<string, number>();
 
   constructor(core: Core) {
     this.#core = core;
@@ -160,12 +161,13 @@ export class Neighbours {
     return { kind: "table", table: offsetPorts(DEVICE_PORTS, member.portOffset) };
   }
 
-  /** Says whom we did not let in and why, but not as often as somebody may call. */
+  /** Says who called in vain and why, but not as often as somebody may call. */
   #noteRefusal(act: Act, event: Extract<AssociationEvent, { kind: "association-down" }>): void {
     const { host, code, reason, byPeer } = event;
-    if (byPeer || !(code in REFUSAL_CLOSE_CODES) || act.nowUs < this.#refusalAtUs) return;
-    this.#refusalAtUs = act.nowUs + REFUSAL_US;
-    report(act, { kind: "peer-refused", host, code, reason });
+    const silentUntilUs = this.#silentUntilUs.get(code) ?? 0;
+    if (!(code in REFUSAL_CLOSE_CODES) || act.nowUs < silentUntilUs) return;
+    this.#silentUntilUs.set(code, act.nowUs + REFUSAL_US);
+    report(act, { kind: "peer-refused", host, code, reason, byPeer });
   }
 
   #backOff(

@@ -133,6 +133,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       case "publish":
         this.#publish(act, input.contentId, input.manifest);
         break;
+      case "withdraw":
+        this.#core.contents.delete(input.contentId);
+        break;
       case "renew":
         this.#server.renew(act, input.request);
         break;

@@ -188,8 +188,8 @@ test("HS23: a datagram for nobody or from another host has no effect but a count
   const before = pair.sent[1].length;
 
   pair.inject(1, sniffed, STRANGER);
-  pair.inject(1, Uint8Array.of(0x81, 1, 2, 3, 4, ...new Uint8Array(20).fill(1)), STRANGER);
-  pair.inject(1, Uint8Array.of(0x8f, 1, 2, 3, 4, ...new Uint8Array(20).fill(1)), STRANGER);
+  pair.inject(1, Uint8Array.of(0x81, 1, 2, 3, 4, ...new Uint8Array(9), 0, 1, 9), STRANGER);
+  pair.inject(1, Uint8Array.of(0x8f, 1, 2, 3, 4, ...new Uint8Array(9), 0, 1, 9), STRANGER);
 
   expect(pair.endpoints[1].counters).toMatchObject({
     wrongSource: 1,
@@ -211,9 +211,8 @@ test("100,000 datagrams of chance change nothing, and a transfer goes on", () =>
     }
     pair.run(0.002);
   }
-  pair.runUntil(() => pair.assembled(1, 1, data.length).complete);
 
-  expect(pair.assembled(1, 1, data.length).bytes).toEqual(data);
+  expect(pair.receive(1, 1, data.length)).toEqual(data);
   const { malformed, unknownAssociation } = pair.endpoints[1].counters;
   expect(malformed + unknownAssociation).toBeGreaterThan(45_000);
   expect(pair.endpoints.map(({ size }) => size)).toEqual([1, 1]);
@@ -245,9 +244,8 @@ test.each([
       held.push(Math.max(...pair.endpoints.map((endpoint) => endpoint.heldBytes())));
     }
     const answers = pair.sent[1].length;
-    pair.runUntil(() => pair.assembled(1, 1, data.length).complete, 300);
 
-    expect(pair.assembled(1, 1, data.length).bytes).toEqual(data);
+    expect(pair.receive(1, 1, data.length)).toEqual(data);
     expect(Math.max(...held)).toBeLessThanOrEqual(
       2 * RECEIVE_WINDOW_BYTES + DATAGRAM_BYTES_INITIAL,
     );
@@ -255,8 +253,8 @@ test.each([
     expect(pair.events.flat().filter(({ kind: event }) => event === "association-down")).toEqual(
       [],
     );
-    // Forged datagrams must not make us speak as often as the forger does.
-    expect(answers).toBeLessThan(20_000);
+    // Half of the forged ones went there: they must not make us speak as often as the forger does.
+    expect(answers).toBeLessThan(25_000);
   },
 );
 

@@ -53,8 +53,13 @@ export type EndpointOptions = {
   readonly singlePort: boolean;
 };
 
-/** An association that others began and that is not up yet. */
-type Pending = { readonly prefix: string; readonly source: string };
+/** Where an association came from that others began. */
+type Origin = {
+  /** Its network. */
+  readonly prefix: string;
+  /** Its host, and the id that the initiator chose. */
+  readonly source: string;
+};
 
 /**
  * All associations of one program: finds the one that a datagram belongs to, lets new ones in
@@ -72,8 +77,11 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
   readonly #cookies: Cookies;
   readonly #associations = new Map<number, Association>();
   readonly #deadlines = new Deadlines();
-  readonly #pending = new Map<number, Pending>();
-  readonly #pendingBySource = new Map<string, number>();
+  /** Associations that others began and that are not up yet, and their networks. */
+  readonly #pending = new Map<number, string>();
+  /** The sources of all associations that others began, and which one each has. */
+  readonly #sources = new Set<string>();
+  readonly #sourceOf = new Map<number, string>();
   readonly #blocked = new Set<number>();
 
   constructor(options: EndpointOptions) {
@@ -239,9 +247,10 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
       this.counters.badCookie += 1;
       return;
     }
-    // A repeated HELLO finds its association, which repeats its own flight by itself.
+    // A repeated HELLO finds its association, which repeats its own flight by itself; one that is
+    // replayed later finds it too.
     const source = `${from.host} ${hello.source}`;
-    if (this.#pendingBySource.has(source)) return;
+    if (this.#sources.has(source)) return;
     const prefix = prefixOf(from.host);
     if (!this.#admits(prefix)) {
       this.counters.tooManyHandshakes += 1;
@@ -253,7 +262,7 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
   #accept(
     nowUs: number,
     from: Address,
-    arrival: Pending & { readonly hello: Extract<Datagram, { kind: "hello" }> },
+    arrival: Origin & { readonly hello: Extract<Datagram, { kind: "hello" }> },
     outbox: AssociationOutbox,
   ): void {
     const { hello, prefix, source } = arrival;
@@ -270,8 +279,9 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
       peerId: hello.source,
     });
     this.#associations.set(id, association);
-    this.#pending.set(id, { prefix, source });
-    this.#pendingBySource.set(source, id);
+    this.#pending.set(id, prefix);
+    this.#sources.add(source);
+    this.#sourceOf.set(id, source);
     this.#with(id, outbox, (begun, own) => {
       begun.start(nowUs, own);
       begun.onOpening(nowUs, hello.tls.slice(), own);
@@ -282,7 +292,7 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
     if (this.#pending.size >= HANDSHAKES_MAX) return false;
     if (this.#associations.size >= ASSOCIATIONS_MAX) return false;
     let same = 0;
-    for (const pending of this.#pending.values()) if (pending.prefix === prefix) same += 1;
+    for (const other of this.#pending.values()) if (other === prefix) same += 1;
     return same < HANDSHAKES_PER_PREFIX_MAX;
   }
 
@@ -322,21 +332,16 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
       handshakeEnd: (key) => outbox.handshakeEnd(key),
       report: (event) => events.push(event),
     });
-    if (association.up || association.closed) this.#endPending(id);
+    if (association.up || association.closed) this.#pending.delete(id);
     if (association.closed) this.#forget(id);
     else this.#deadlines.set(id, association.due());
     // Reported when all is in order, because who hears it may call us again.
     for (const event of events) outbox.report(event);
   }
 
-  #endPending(id: number): void {
-    const pending = this.#pending.get(id);
-    if (pending === undefined) return;
-    this.#pending.delete(id);
-    this.#pendingBySource.delete(pending.source);
-  }
-
   #forget(id: number): void {
+    this.#sources.delete(this.#sourceOf.get(id) ?? "");
+    this.#sourceOf.delete(id);
     this.#associations.delete(id);
     this.#deadlines.delete(id);
     this.#blocked.delete(id);

@@ -8,6 +8,9 @@ export type Flight = { readonly offsetBytes: number; readonly tls: Uint8Array };
 
 const FLIGHT_BYTES = DATAGRAM_BYTES_INITIAL - HANDSHAKE_HEADER_BYTES;
 
+/** Most parts that are kept because they came too early. */
+const EARLY_PARTS_MAX = 32;
+
 /** Carries the TLS bytes of a handshake reliably, both ways, over datagrams. */
 export class HandshakeFlights {
   #out: Uint8Array = new Uint8Array(0);
@@ -67,8 +70,11 @@ export class HandshakeFlights {
     }
     const { offsetBytes, tls } = flight;
     const repeated = tls.length > 0 && offsetBytes + tls.length <= this.#receivedBytes;
-    if (offsetBytes + tls.length <= HANDSHAKE_BYTES_MAX && this.#early.size < 32)
+    // What comes next is taken even where forged parts have filled the table.
+    const room = this.#early.size < EARLY_PARTS_MAX || offsetBytes <= this.#receivedBytes;
+    if (tls.length > 0 && offsetBytes + tls.length <= HANDSHAKE_BYTES_MAX && room) {
       this.#early.set(offsetBytes, detached(tls));
+    }
     return { tls: this.#takeInOrder(), repeated };
   }
 

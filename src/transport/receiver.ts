@@ -41,6 +41,8 @@ export class RecordReceiver {
   #newestAtUs = 0;
   #unacknowledged = 0;
   #ackDue: Due = NEVER;
+  /** The packet that came last, of either lane. */
+  #latest: number | undefined;
   #onceHighest = -1;
   readonly #onceSeen = new Set<number>();
 
@@ -178,8 +180,8 @@ export class RecordReceiver {
   }
 
   #noteArrival(nowUs: number, packet: number): void {
-    const latest = this.#ranges[0];
-    const inOrder = latest === undefined || packet === latest.last + 1;
+    const inOrder = this.#latest === undefined || packet === this.#latest + 1;
+    this.#latest = packet;
     if (packet > this.#newest) {
       this.#newest = packet;
       this.#newestAtUs = nowUs;
@@ -214,6 +216,9 @@ export class RecordReceiver {
       this.#failures += 1;
       return undefined;
     }
+    // Both lanes share their packet numbers: without this an acknowledgement between two packets
+    // of data would look like a packet that is missing.
+    if (this.#latest !== undefined) this.#latest = Math.max(this.#latest, datagram.packet);
     this.#onceSeen.add(record);
     this.#onceHighest = Math.max(this.#onceHighest, record);
     if (this.#onceSeen.size > 2 * REPLAY_WINDOW) {

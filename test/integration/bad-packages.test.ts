@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Organisation } from "./support/organisation.ts";
 import { noise, writeTree } from "./support/packages.ts";
 import { type CommandProblem, runForJson, runForProblem } from "./support/programs.ts";
+import { waitFor } from "./support/waiting.ts";
 
 const DISK_BYTES = 4 << 20;
 
@@ -99,14 +100,21 @@ test("a file that changes while it is read is refused, and nothing of it remains
   await expectNothingThere();
 });
 
-test("a publisher whom the devices do not know is refused, and nothing remains", async () => {
-  const key = join(organisation.folder, "stranger");
+test.each([
+  { who: "the device itself", known: false },
+  { who: "the server", known: true },
+])("a publisher whom $who does not know is refused, and nothing remains", async ({ known }) => {
+  const key = join(organisation.folder, known ? "half-known" : "stranger");
   await runForJson(["publisher", "key", "new", key], organisation.commands);
+  if (known) await enrolAgain(["--publisher", `${key}.publisher`]);
 
   const problem = await refused(folder, ["--key", `${key}.key`]);
 
-  expect(problem.exitCode).not.toBe(0);
-  expect(problem.message).toMatch(/publisher/i);
+  expect(problem).toEqual({
+    exitCode: 1,
+    code: "manifest-refused",
+    message: expect.stringMatching(/publisher/i),
+  });
   await expectNothingThere();
 });
 
@@ -144,6 +152,18 @@ test("after all that a good package is published", async () => {
   expect(await readdir(organisation.storage)).toEqual([contentId]);
   expect(await contentIds()).toEqual([contentId]);
 });
+
+/** Enrols the agent anew with more publishers, and starts it again. */
+async function enrolAgain(more: readonly string[]): Promise<void> {
+  const agent = organisation.agent("central-1");
+  await agent.program?.end();
+  await runForJson([...organisation.enrolment(agent), ...more], organisation.commands);
+  organisation.startAgent(agent);
+  await waitFor(
+    "the agent to reach the server",
+    async () => (await organisation.status(agent)).server.connected || undefined,
+  );
+}
 
 async function refused(path: string, changes: readonly string[] = []): Promise<CommandProblem> {
   const publication = organisation.publication({ path, name: "tool", version: "0" });

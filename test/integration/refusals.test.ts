@@ -179,14 +179,8 @@ test(
 
     for (const [code, says, identity] of bad) {
       const refusal = { code, reason: expect.stringMatching(says) };
-      // The caller takes the agent for good, so that it is for the agent to refuse.
-      const caller = { ...identity, authorityDer: own.certificateDer };
       const toAgent = { host: agent.address, ports: DEVICE_PORTS, from: other.address };
-      expect(await call(caller, toAgent)).toMatchObject({
-        kind: "association-down",
-        ...refusal,
-        byPeer: true,
-      });
+      expect(await call(identity, toAgent)).toMatchObject({ kind: "association-down", ...refusal });
       await logged(agent, "peer-refused", { ...refusal, host: other.address });
       await saveIdentity(agentFiles(other.data).identity, identity);
       organisation.startAgent(other);

@@ -146,6 +146,6 @@ export class Program {
 
 /** Nothing of the environment that the tests run in: it might hold settings of Branchline. */
 function environmentOf({ home, environment }: CommandOptions): Record<string, string> {
-  const path = process.env["PATH"] ?? "";
-  return { PATH: path, HOME: home, NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment };
+  const { PATH = "" } = process.env;
+  return { PATH, HOME: home, NODE_COMPILE_CACHE: COMPILE_CACHE, ...environment };
 }

@@ -1,0 +1,207 @@
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { afterEach, expect, test, vi } from "vitest";
+import { MIB } from "../base/units.ts";
+import type { PortTable } from "../effects/channels.ts";
+import type { NetworkInput } from "../effects/network.ts";
+import { unwrapFromLine, wrapForLine } from "./line-envelope.ts";
+import { OperatorError } from "./operator-error.ts";
+import { UdpSockets } from "./udp.ts";
+
+const HERE = "127.77.1.1";
+const NEIGHBOUR = "127.77.1.2";
+const ELSEWHERE = "127.77.2.1";
+
+type Received = Extract<NetworkInput, { kind: "datagram-received" }>;
+
+const open: { close(): unknown }[] = [];
+afterEach(async () => {
+  for (const socket of open.splice(0)) await socket.close();
+});
+
+test("a datagram arrives as it was sent, with where it came from and the channel of its port", async () => {
+  const a = await program(HERE);
+  const b = await program(NEIGHBOUR);
+  const to = { host: NEIGHBOUR, port: b.ports["content-foreground"] ?? 0 };
+
+  expect(a.udp.send(to, "message-small", Uint8Array.of(1, 2, 3), 3)).toBe(true);
+  await vi.waitUntil(() => b.inputs.length > 0);
+
+  expect(b.inputs).toEqual([
+    {
+      kind: "datagram-received",
+      from: { host: HERE, port: a.ports["message-small"] },
+      channel: "content-foreground",
+      bytes: Buffer.of(1, 2, 3),
+    },
+  ]);
+});
+
+test("what lies one behind the other leaves as datagrams of one length, and a shorter one", async () => {
+  const a = await program(HERE);
+  const b = await program(NEIGHBOUR);
+  const to = { host: NEIGHBOUR, port: b.ports["message-small"] ?? 0 };
+
+  a.udp.send(to, "message-small", new Uint8Array(2_500), 1_200);
+  await vi.waitUntil(() => b.inputs.length === 3);
+
+  expect(b.received().map(({ bytes }) => bytes.length)).toEqual([1_200, 1_200, 100]);
+});
+
+test("a socket that takes no more says so, and says when there is room again", async () => {
+  const a = await program(HERE);
+  const b = await program(NEIGHBOUR);
+  const to = { host: NEIGHBOUR, port: b.ports["message-small"] ?? 0 };
+  const bytes = new Uint8Array(48_000);
+  let taken = 0;
+  while (a.udp.send(to, "message-small", bytes, 1_200)) taken += bytes.length;
+
+  expect(taken).toBeLessThanOrEqual(MIB);
+  expect(taken).toBeGreaterThan(MIB - bytes.length);
+  await vi.waitUntil(() => a.inputs.some(({ kind }) => kind === "writable"));
+  expect(a.udp.send(to, "message-small", bytes, 1_200)).toBe(true);
+  expect(a.inputs).toEqual([{ kind: "writable" }]);
+});
+
+test.each([
+  ["a port beyond the last", { host: NEIGHBOUR, port: 65_536 }],
+  ["a negative port", { host: NEIGHBOUR, port: -34_324 }],
+  ["port 0", { host: NEIGHBOUR, port: 0 }],
+  ["a name", { host: "example", port: 9 }],
+  ["an address of the other family", { host: "::1", port: 9 }],
+])("sending to %s is counted, and neither throws nor stops the others", async (_what, to) => {
+  const a = await program(HERE);
+  const b = await program(NEIGHBOUR);
+
+  expect(a.udp.send(to, "message-small", Uint8Array.of(1), 1)).toBe(true);
+  await vi.waitUntil(() => a.udp.sendErrors === 1);
+  const good = { host: NEIGHBOUR, port: b.ports["message-small"] ?? 0 };
+  a.udp.send(good, "message-small", Uint8Array.of(2), 1);
+  await vi.waitUntil(() => b.inputs.length === 1);
+
+  expect(a.udp.sendErrors).toBe(1);
+});
+
+test("a port that another program uses is named, with what to do about it; nothing stays open", async () => {
+  const taken = await program(HERE);
+  const port = taken.ports["message-small"] ?? 0;
+  const free = await freePort();
+  const ports = { "reply-small": free, "message-small": port };
+
+  const attempt = UdpSockets.open({ address: HERE, ports, onInput: () => {} });
+
+  await expect(attempt).rejects.toBeInstanceOf(OperatorError);
+  await expect(attempt).rejects.toMatchObject({ code: "port-in-use" });
+  await expect(attempt).rejects.toThrow(new RegExp(`port ${port} on ${HERE}.*network.port_offset`));
+  // The first port had been bound before the second one was refused.
+  await program(HERE, { ports: { "reply-small": free } });
+});
+
+test("an address that this machine does not have is named, with what to do about it", async () => {
+  const attempt = UdpSockets.open({
+    address: "192.0.2.1",
+    ports: { "message-small": 0 },
+    onInput: () => {},
+  });
+
+  await expect(attempt).rejects.toMatchObject({ code: "address-not-here" });
+});
+
+test("what goes to another subnet takes the line, wrapped; what stays within does not", async () => {
+  const line = await rawSocket(ELSEWHERE);
+  const lineAddress = { host: ELSEWHERE, port: line.socket.address().port };
+  const a = await program(HERE, { line: lineAddress });
+  const b = await program(NEIGHBOUR);
+  const far = { host: "127.77.3.9", port: 4_711 };
+
+  a.udp.send(far, "message-small", Uint8Array.of(7), 1);
+  a.udp.send(
+    { host: NEIGHBOUR, port: b.ports["message-small"] ?? 0 },
+    "message-small",
+    Uint8Array.of(8),
+    1,
+  );
+  await vi.waitUntil(() => line.received.length === 1 && b.inputs.length === 1);
+
+  const [wrapped] = line.received;
+  expect(wrapped && unwrapFromLine(wrapped)).toEqual({
+    from: { host: HERE, port: a.ports["message-small"] },
+    to: far,
+    payload: Buffer.of(7),
+  });
+  expect(b.received()[0]?.bytes).toEqual(Buffer.of(8));
+});
+
+test("what comes by the line comes from whom it says; the same from anybody else is no envelope", async () => {
+  const line = await rawSocket(ELSEWHERE);
+  const stranger = await rawSocket(NEIGHBOUR);
+  const lineAddress = { host: ELSEWHERE, port: line.socket.address().port };
+  const a = await program(HERE, { line: lineAddress });
+  const here = { host: HERE, port: a.ports["message-small"] ?? 0 };
+  const far = { host: "127.77.3.9", port: 4_711 };
+  const envelope = wrapForLine(far, here, Uint8Array.of(9));
+
+  line.socket.send(Uint8Array.of(0), here.port, here.host);
+  line.socket.send(envelope, here.port, here.host);
+  await vi.waitUntil(() => a.inputs.length === 1);
+  stranger.socket.send(envelope, here.port, here.host);
+  await vi.waitUntil(() => a.inputs.length === 2);
+
+  expect(a.received().map(({ from, bytes }) => ({ from, bytes }))).toEqual([
+    { from: far, bytes: Buffer.of(9) },
+    {
+      from: { host: NEIGHBOUR, port: stranger.socket.address().port },
+      bytes: Buffer.from(envelope),
+    },
+  ]);
+});
+
+test("sending once the sockets are closed harms nobody", async () => {
+  const a = await program(HERE);
+  open.splice(open.indexOf(a.udp), 1);
+  await a.udp.close();
+
+  expect(a.udp.send({ host: NEIGHBOUR, port: 9 }, "message-small", Uint8Array.of(1), 1)).toBe(true);
+});
+
+/** A program with sockets on ports that are free, and everything that it has been told. */
+async function program(
+  address: string,
+  options: { readonly ports?: PortTable; readonly line?: { host: string; port: number } } = {},
+) {
+  const ports = options.ports ?? {
+    "message-small": await freePort(),
+    "content-foreground": await freePort(),
+  };
+  const inputs: NetworkInput[] = [];
+  const udp = await UdpSockets.open({
+    address,
+    ports,
+    ...(options.line === undefined ? {} : { line: options.line }),
+    onInput: (input) => inputs.push(input),
+  });
+  open.push(udp);
+  const received = (): readonly Received[] =>
+    inputs.filter((input): input is Received => input.kind === "datagram-received");
+  return { udp, ports, inputs, received };
+}
+
+async function rawSocket(address: string) {
+  const socket: Socket = createSocket("udp4");
+  const received: Uint8Array[] = [];
+  socket.on("message", (bytes) => received.push(bytes));
+  socket.bind(0, address);
+  await once(socket, "listening");
+  open.push({ close: () => socket.close() });
+  return { socket, received };
+}
+
+/** A port that nobody uses on any of our addresses. */
+async function freePort(): Promise<number> {
+  const socket = createSocket("udp4");
+  socket.bind(0, "0.0.0.0");
+  await once(socket, "listening");
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(() => resolve()));
+  return port;
+}
