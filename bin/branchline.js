@@ -9,6 +9,10 @@ const NODE_MAJOR_MIN = 24;
 const own = fileURLToPath(new URL("../node_modules/.bin/node", import.meta.url));
 
 if (Number.parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
+  // Halves the start of every process but the first: the sources are compiled once. The cache lies
+  // beside them, because whoever can write to it decides what runs.
+  const { enableCompileCache } = await import("node:module");
+  enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url)));
   const { main } = await import("../src/cli/main.ts");
   process.exitCode = await main(process.argv.slice(2));
 } else if (existsSync(own)) {

@@ -197,11 +197,9 @@ function statusView(
     },
     rvp: status.rvp,
     productVersion: PRODUCT_VERSION,
-    contents: status.contents.map((content) => ({
+    contents: status.contents.map(({ delivered, ...content }) => ({
       ...content,
-      ...(content.state === "complete"
-        ? { deliveredTo: deliveredPath(settings.delivery.folder, content) }
-        : {}),
+      ...(delivered ? { deliveredTo: deliveredPath(settings.delivery.folder, content) } : {}),
     })),
     peers: status.peers.map(({ host, ...peerView }) => ({ ...peerView, address: host })),
   };

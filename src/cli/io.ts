@@ -14,5 +14,11 @@ export type Output = {
 
 /** The process's own streams and environment. */
 export function processIo(): Io {
+  for (const stream of [process.stdout, process.stderr]) {
+    // Whoever read the output has had enough (`| head`), which is no error of ours.
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
   return { stdout: process.stdout, stderr: process.stderr, environment: process.env };
 }

@@ -12,8 +12,10 @@ export type HeldContent = {
   readonly manifest: Uint8Array;
   /** A bitset over the pieces. */
   readonly pieces: Uint8Array;
-  /** Whether the complete transfer has been verified and handed over. */
+  /** Whether the complete transfer has been verified. */
   readonly finished: boolean;
+  /** Whether it has been handed over; on the device that published it only once it is deployed. */
+  readonly delivered: boolean;
 };
 
 /** What the store tells a machine. `problem` is a sentence for the operator. */

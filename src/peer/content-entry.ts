@@ -33,6 +33,8 @@ export type ContentEntry = {
   /** When a failed content is tried again. */
   retryAtUs: number;
   heldBytes: number;
+  /** Whether it has been handed over on this device. */
+  delivered: boolean;
   readonly tally: Tally;
   /** Pieces gained that the peers have not been told of. */
   readonly unannounced: number[];
@@ -53,6 +55,7 @@ export function newEntry(contentId: ContentId): ContentEntry {
     creating: undefined,
     retryAtUs: 0,
     heldBytes: 0,
+    delivered: false,
     tally: emptyTally(),
     unannounced: [],
     unreported: true,

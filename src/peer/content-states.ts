@@ -49,7 +49,11 @@ export class ContentStates {
       const fresh = !entry.wanted;
       entry.wanted = true;
       this.#server.noteProgress(act, entry, true);
-      if (!fresh || entry.state === "complete") continue;
+      if (!fresh) continue;
+      if (entry.state === "complete") {
+        this.#handOver(act, entry);
+        continue;
+      }
       for (const link of this.#core.links.values()) this.#conversations.open(act, link, contentId);
       this.#finishWhenWhole(act, entry);
     }
@@ -93,6 +97,7 @@ export class ContentStates {
         break;
       case "content-finished":
         entry.state = "complete";
+        entry.delivered = true;
         entry.problem = "";
         report(act, { kind: "content-finished", contentId: entry.contentId });
         this.#server.noteProgress(act, entry, true);
@@ -219,6 +224,13 @@ export class ContentStates {
     entry.state = "checking";
     act.outbox.finishContent(entry.contentId);
     this.#server.noteProgress(act, entry, true);
+  }
+
+  /** What this device published is handed over here too, once a deployment wants it here. */
+  #handOver(act: Act, entry: ContentEntry): void {
+    if (entry.delivered) return;
+    entry.state = "checking";
+    act.outbox.finishContent(entry.contentId);
   }
 
   #fail(act: Act, entry: ContentEntry, problem: string): void {

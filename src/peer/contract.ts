@@ -112,6 +112,8 @@ export type PeerStatus = {
     readonly lanInBytes: number;
     readonly wanOutBytes: number;
     readonly lanOutBytes: number;
+    /** Whether it has been handed over on this device. */
+    readonly delivered: boolean;
     readonly problem: string;
   }[];
   readonly peers: readonly {

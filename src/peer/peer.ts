@@ -54,12 +54,13 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       this.#downloads,
       this.#server,
     );
-    for (const { contentId, manifest, pieces, finished } of options.held) {
+    for (const { contentId, manifest, pieces, finished, delivered } of options.held) {
       const decoded = decodeSignedManifest(manifest);
       if (!decoded.ok) continue;
       const entry = this.#core.entry(contentId);
       learnManifest(entry, manifest, decoded.value.manifest, { pieces, prng: this.#core.prng });
       entry.state = finished ? "complete" : "downloading";
+      entry.delivered = delivered;
     }
   }
 
@@ -106,6 +107,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         sizeBytes: entry.known?.manifest.sizeBytes ?? 0,
         heldBytes: entry.heldBytes,
         ...entry.tally,
+        delivered: entry.delivered,
         problem: entry.problem,
       })),
       peers: [...links.values()].map(({ deviceId, host, association }) => ({
@@ -176,6 +178,10 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#states.onTick(act);
     this.#neighbours.onTick(act);
     this.#downloads.onTick(act);
+    // What was served has been counted and nothing else tells of it.
+    for (const entry of this.#core.contents.values()) {
+      if (entry.unreported) this.#server.noteProgress(act, entry);
+    }
   }
 
   #planAnnouncement(act: Act): void {

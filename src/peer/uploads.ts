@@ -119,9 +119,10 @@ export class Uploads {
     const block = { requestId: upload.requestId, offsetBytes: 0, data };
     this.#core.endpoint.sendBlock(act.nowUs, link.association, block, act.transport);
     link.usedAtUs = act.nowUs;
-    const tally = this.#core.contents.get(upload.contentId)?.tally;
-    if (tally === undefined || upload.piece === MANIFEST) return;
+    const entry = this.#core.contents.get(upload.contentId);
+    if (entry === undefined || upload.piece === MANIFEST) return;
     const sameOffice = this.#core.view.sameOffice(link.deviceId);
-    count(tally, data.length, { direction: "out", sameOffice });
+    count(entry.tally, data.length, { direction: "out", sameOffice });
+    entry.unreported = true;
   }
 }

@@ -16,6 +16,7 @@ type Stored = {
 export class SimStore implements StorageOutbox {
   readonly #sha256: (bytes: Uint8Array) => Uint8Array;
   readonly #contents = new Map<ContentId, Stored>();
+  readonly #delivered = new Set<ContentId>();
   /** Carries an answer to the device that is running, after the time the disk takes. */
   answer: (input: StorageInput) => void = () => {};
 
@@ -28,7 +29,8 @@ export class SimStore implements StorageOutbox {
     return [...this.#contents].map(([contentId, { signed, pieces, finished, manifest }]) => {
       const set = new Bitset(manifest.pieces.length);
       for (const piece of pieces.keys()) set.add(piece);
-      return { contentId, manifest: signed, pieces: set.toBytes(), finished };
+      const delivered = this.#delivered.has(contentId);
+      return { contentId, manifest: signed, pieces: set.toBytes(), finished, delivered };
     });
   }
 
@@ -91,6 +93,7 @@ export class SimStore implements StorageOutbox {
     const stored = this.#contents.get(contentId);
     if (stored === undefined || stored.pieces.size !== stored.manifest.pieces.length) return;
     stored.finished = true;
+    this.#delivered.add(contentId);
     this.answer({ kind: "content-finished", contentId });
   }
 }

@@ -64,6 +64,7 @@ test("HS9: once an association is up, nothing of the handshake is sent again", (
   const before = pair.sent.map(({ length }) => length);
   for (let count = 0; count < 40; count += 1) {
     pair.sendMessage(0, textOf(10));
+    pair.sendMessage(1, textOf(10));
     pair.run(0.1);
   }
 

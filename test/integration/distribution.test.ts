@@ -119,7 +119,7 @@ async function expectDelivered(
   source: string,
 ): Promise<void> {
   const wanted = await readPackage(source);
-  for (const { data } of organisation.agents.slice(1)) {
+  for (const { data } of organisation.agents) {
     expect(await readTree(join(data, "delivered", place))).toEqual(wanted);
   }
 }

@@ -113,11 +113,12 @@ export class ContentStore implements StorageOutbox {
 
   /** What the store holds. */
   held(): readonly HeldContent[] {
-    return [...this.#contents.values()].map(({ contentId, signed, held, finished }) => ({
+    return [...this.#contents.values()].map(({ contentId, signed, held, ...state }) => ({
       contentId,
       manifest: signed,
       pieces: held.toBytes(),
-      finished,
+      finished: state.finished,
+      delivered: state.delivered,
     }));
   }
 
