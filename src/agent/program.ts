@@ -59,8 +59,10 @@ export async function runAgent(settings: AgentSettings, options: RunOptions): Pr
   const wallS = (): number => Math.floor(Date.now() / 1_000);
   const handshakes = new TlsHandshakes({ identity, wallS, onInput });
   stack.defer(() => handshakes.close());
+  const brain = await peerOptions(settings, enrolment, store);
   const { address } = settings.network;
   const bound = address === undefined ? {} : { address };
+  // From here to the driver nothing is awaited: datagrams may come as soon as the sockets are open.
   const sockets = await UdpSockets.open({
     ...bound,
     ...lineOf(settings.network.line),
@@ -68,7 +70,7 @@ export async function runAgent(settings: AgentSettings, options: RunOptions): Pr
     onInput,
   });
   stack.defer(() => sockets.close());
-  const peer = new Peer(await peerOptions(settings, enrolment, store));
+  const peer = new Peer(brain);
   const publications = new Publications();
   const renewal = new Renewal(identity, {
     file: files.identity,
