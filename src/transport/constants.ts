@@ -83,6 +83,6 @@ export const SINGLE_US: number = 60 * SECOND;
 /** Numbers of packets and records end here: the association closes and is made anew. */
 export const NUMBER_MAX = 0xff_ff_ff_00;
 
-// Two keep-alives may be lost in a row without the peer being given up.
+// A peer that owes us nothing is spoken to several times before it counts as gone.
 invariant(KEEPALIVE_US * 3 <= IDLE_US_MAX, "keep-alives are too sparse for the idle limit");
 invariant(RECORD_BYTES_MAX < 65_536, "a frame's length field has 16 bits");
