@@ -18,11 +18,16 @@ const LEVELS: Readonly<Record<PeerEvent["kind"], "debug" | "info" | "warn">> = {
   "certificate-issued": "info",
   "content-published": "info",
   "publication-refused": "warn",
+  "identity-cloned": "warn",
+  "identity-issued": "info",
+  "source-shunned": "warn",
+  "content-evicted": "info",
 };
 
 /** Writes what happened to the log: the event's name and its fields. */
 export function logEvent(log: Logger, event: PeerEvent): void {
   const { kind, ...fields } = event;
   // A certificate is no secret, and nothing that a person would read.
-  log[LEVELS[kind]](kind === "certificate-issued" ? {} : fields, kind);
+  const silent = kind === "certificate-issued" || kind === "identity-issued";
+  log[LEVELS[kind]](silent ? {} : fields, kind);
 }

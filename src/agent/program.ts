@@ -89,6 +89,11 @@ export async function runAgent(settings: AgentSettings, options: RunOptions): Pr
     storePiece: (contentId, piece, bytes) => store.storePiece(contentId, piece, bytes),
     readPiece: (ticket, contentId, range) => store.readPiece(ticket, contentId, range),
     finishContent: (contentId) => store.finishContent(contentId),
+    recheckPiece: (contentId, piece) => store.recheckPiece(contentId, piece),
+    protectContents: (contentIds) => store.protectContents(contentIds),
+    remember: (name, bytes) => store.remember(name, bytes),
+    fetchRange: () => {},
+    broadcast: () => {},
     report: (event) => {
       logEvent(options.log, event);
       publications.onEvent(event);
@@ -139,6 +144,8 @@ async function peerOptions(
       organisation: enrolment.organisation,
     },
     held: store.held(),
+    machineId: "",
+    remembered: new Map(),
   };
 }
 

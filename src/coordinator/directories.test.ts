@@ -35,8 +35,8 @@ test("a device in no office is told of itself and the Central Office alone", () 
   const directory = world.directories(home.association).at(-1);
 
   expect(directory?.offices).toEqual([
-    { name: "(none)", parent: "Central", type: "vpn" },
-    { name: "Central", type: "default" },
+    { name: "(none)", parent: "Central", type: "vpn", subnets: [] },
+    { name: "Central", type: "default", subnets: [] },
   ]);
   expect(directory?.members.map(({ deviceId }) => deviceId)).toEqual([
     home.deviceId,

@@ -152,6 +152,7 @@ export class Directories {
       name,
       ...(parent === undefined ? {} : { parent }),
       type,
+      subnets: [],
     }));
     const own = this.#ownOf(device, nowUs);
     const above = offices[1]?.name;
@@ -170,6 +171,7 @@ export class Directories {
       office: device.office,
       offices,
       members,
+      officeKey: new Uint8Array(32),
     });
   }
 

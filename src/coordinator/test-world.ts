@@ -208,6 +208,8 @@ export function register(said: Partial<Register> = {}): Register {
     portOffset: 0,
     facts,
     bootId: 1,
+    machineId: "machine-1",
+    witnesses: [],
     ...said,
   };
 }
@@ -226,6 +228,8 @@ export function progress(contentId: ContentId, said: Partial<Progress> = {}): Pr
     lanInBytes: 0,
     wanOutBytes: 0,
     lanOutBytes: 0,
+    originInBytes: 0,
+    farInBytes: [],
     rvp: false,
     problem: "",
     ...said,

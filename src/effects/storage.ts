@@ -60,7 +60,16 @@ export type StorageInput =
       readonly contentId: ContentId;
       readonly pieces: Uint8Array;
       readonly problem: string;
-    };
+    }
+  /** Answers `recheckPiece`: whether the piece on disk is still what it should be. */
+  | {
+      readonly kind: "piece-rechecked";
+      readonly contentId: ContentId;
+      readonly piece: number;
+      readonly intact: boolean;
+    }
+  /** The cache has let go of a content, by age, for room, or because the operator asked. */
+  | { readonly kind: "content-evicted"; readonly contentId: ContentId };
 
 /** What a machine may ask of the store; each is answered by an input. */
 export type StorageOutbox = {
@@ -85,4 +94,13 @@ export type StorageOutbox = {
 
   /** Verifies the complete transfer and hands it over. All pieces are held. */
   finishContent(contentId: ContentId): void;
+
+  /** Hashes a piece that is held once more; one that is wrong is no longer held afterwards. */
+  recheckPiece(contentId: ContentId, piece: number): void;
+
+  /** Says which contents the cache must not let go of; replaces what was said before. */
+  protectContents(contentIds: readonly ContentId[]): void;
+
+  /** Keeps `bytes` under a short name over restarts; the latest word on a name counts. */
+  remember(name: string, bytes: Uint8Array): void;
 };

@@ -81,7 +81,9 @@ export class ContentStates {
     if (!entry) return;
     switch (input.kind) {
       case "piece-read":
-        // For whoever serves: it concerns no state.
+      case "piece-rechecked":
+      case "content-evicted":
+        // For others: it concerns no state.
         break;
       case "content-created":
         this.#onCreated(act, entry, input.pieces);

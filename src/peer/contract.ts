@@ -2,6 +2,7 @@ import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Crypto } from "../effects/crypto.ts";
 import type { HandshakeOutbox } from "../effects/handshake.ts";
 import type { NetworkOutbox } from "../effects/network.ts";
+import type { OriginInput, OriginOutbox } from "../effects/origin.ts";
 import type { HeldContent, StorageInput, StorageOutbox } from "../effects/storage.ts";
 import type { PeerPorts } from "../transport/association-types.ts";
 import type { EndpointInput } from "../transport/endpoint.ts";
@@ -11,19 +12,31 @@ import type { ContentState, Facts } from "../wire/messages.ts";
 export type PeerInput =
   | EndpointInput
   | StorageInput
+  | OriginInput
   /** The operator published a content whose bytes the store has already imported. */
   | { readonly kind: "publish"; readonly contentId: ContentId; readonly manifest: Uint8Array }
   /** What was published is not accepted, and the store gives it up. */
   | { readonly kind: "withdraw"; readonly contentId: ContentId }
   /** The device's certificate is to be renewed; nothing happens while the server is away. */
   | { readonly kind: "renew"; readonly request: Uint8Array }
+  /** The device has other addresses than before: a dock, another network, a new lease. */
+  | { readonly kind: "addresses-changed"; readonly hosts: readonly string[] }
+  /** What the machine reports of itself has changed. */
+  | { readonly kind: "facts-changed"; readonly facts: Facts }
+  /** Another machine has the same identity: the device asks for one of its own. */
+  | { readonly kind: "enrol-anew"; readonly request: Uint8Array }
   /** The program is about to end. */
   | { readonly kind: "stop"; readonly reason: string };
 
 /** What an agent's brain may ask of the world. */
 export type PeerOutbox = NetworkOutbox &
   HandshakeOutbox &
-  StorageOutbox & { report(event: PeerEvent): void };
+  StorageOutbox &
+  OriginOutbox & {
+    /** Sends a datagram to all devices of the device's subnets, on the discovery port. */
+    broadcast(bytes: Uint8Array): void;
+    report(event: PeerEvent): void;
+  };
 
 /** What happened, for the log and for those who wait. Names are stable. */
 export type PeerEvent =
@@ -62,6 +75,17 @@ export type PeerEvent =
       readonly deviceId: string;
     }
   | { readonly kind: "certificate-issued"; readonly certificate: Uint8Array }
+  /** Another machine has this identity too: a key and a request for an own one are needed. */
+  | { readonly kind: "identity-cloned" }
+  /** Answers `enrol-anew`: the program begins anew with this identity. */
+  | {
+      readonly kind: "identity-issued";
+      readonly deviceId: DeviceId;
+      readonly certificate: Uint8Array;
+    }
+  /** Pieces that a device or an origin sent are not what they should be: it is left alone. */
+  | { readonly kind: "source-shunned"; readonly source: string; readonly why: string }
+  | { readonly kind: "content-evicted"; readonly contentId: ContentId }
   | { readonly kind: "content-published"; readonly contentId: ContentId }
   | {
       readonly kind: "publication-refused";
@@ -84,6 +108,9 @@ export type PeerOptions = {
   readonly facts: Facts;
   /** Drawn at each start of the program. */
   readonly bootId: number;
+  readonly machineId: string;
+  /** What was remembered before, by name; empty at the first start. */
+  readonly remembered: ReadonlyMap<string, Uint8Array>;
   readonly server: {
     readonly host: string;
     readonly ports: PeerPorts;
@@ -112,6 +139,7 @@ export type PeerStatus = {
     readonly lanInBytes: number;
     readonly wanOutBytes: number;
     readonly lanOutBytes: number;
+    readonly originInBytes: number;
     /** Whether it has been handed over on this device. */
     readonly delivered: boolean;
     readonly problem: string;

@@ -106,7 +106,11 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         piecesHeld: entry.known?.held.count ?? 0,
         sizeBytes: entry.known?.manifest.sizeBytes ?? 0,
         heldBytes: entry.heldBytes,
-        ...entry.tally,
+        wanInBytes: entry.tally.wanInBytes,
+        lanInBytes: entry.tally.lanInBytes,
+        wanOutBytes: entry.tally.wanOutBytes,
+        lanOutBytes: entry.tally.lanOutBytes,
+        originInBytes: entry.tally.originInBytes,
         delivered: entry.delivered,
         problem: entry.problem,
       })),
@@ -155,6 +159,14 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       case "content-unfinished":
         this.#states.onStorage(act, input);
         this.#planAnnouncement(act);
+        break;
+      case "piece-rechecked":
+      case "content-evicted":
+      case "range-fetched":
+      case "range-failed":
+      case "addresses-changed":
+      case "facts-changed":
+      case "enrol-anew":
         break;
       case "timer-fired":
         this.#core.endpoint.step(act.nowUs, input, act.transport);

@@ -65,7 +65,7 @@ export class ServerLink {
     this.#state = { kind: "up", association };
     this.#backoffUs = BACKOFF_US.min;
     this.#lastCode = "";
-    const { hostName, hosts, portOffset, facts, bootId } = this.#core.options;
+    const { hostName, hosts, portOffset, facts, bootId, machineId } = this.#core.options;
     const productVersion = PRODUCT_VERSION;
     say(this.#core, act, association, {
       kind: "register",
@@ -75,6 +75,8 @@ export class ServerLink {
       portOffset,
       facts,
       bootId,
+      machineId,
+      witnesses: [],
     });
     for (const entry of this.#core.contents.values()) entry.unreported = true;
     this.#tellProgress(act);
@@ -167,6 +169,7 @@ export class ServerLink {
       sizeBytes: entry.known?.manifest.sizeBytes ?? 0,
       heldBytes: entry.heldBytes,
       ...entry.tally,
+      farInBytes: [...entry.tally.farInBytes].map(([office, bytes]) => ({ office, bytes })),
       rvp: this.#core.view.rvp === this.#core.options.deviceId,
       problem: entry.problem.slice(0, 1_000),
     };

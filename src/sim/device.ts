@@ -76,6 +76,8 @@ export class SimDevice implements Resident {
       },
       server: { ...this.#server, ports: { kind: "table", table: SERVER_PORTS } },
       held: this.store.held(),
+      machineId: this.host,
+      remembered: this.store.remembered,
     });
     const world = this.#world.add(this);
     this.store.answer = (input) => {
@@ -129,6 +131,11 @@ export class SimDevice implements Resident {
       storePiece: (contentId, piece, bytes) => store.storePiece(contentId, piece, bytes),
       readPiece: (ticket, contentId, range) => store.readPiece(ticket, contentId, range),
       finishContent: (contentId) => store.finishContent(contentId),
+      recheckPiece: (contentId, piece) => store.recheckPiece(contentId, piece),
+      protectContents: (contentIds) => store.protectContents(contentIds),
+      remember: (name, bytes) => store.remember(name, bytes),
+      fetchRange: () => {},
+      broadcast: () => {},
       report: (event) => {
         this.events.push(event);
         const { kind } = event;

@@ -17,6 +17,8 @@ export class SimStore implements StorageOutbox {
   readonly #sha256: (bytes: Uint8Array) => Uint8Array;
   readonly #contents = new Map<ContentId, Stored>();
   readonly #delivered = new Set<ContentId>();
+  /** What the brain has asked to be remembered; survives a crash. */
+  readonly remembered: Map<string, Uint8Array> = new Map();
   /** Carries an answer to the device that is running, after the time the disk takes. */
   answer: (input: StorageInput) => void = () => {};
 
@@ -95,5 +97,22 @@ export class SimStore implements StorageOutbox {
     stored.finished = true;
     this.#delivered.add(contentId);
     this.answer({ kind: "content-finished", contentId });
+  }
+
+  recheckPiece(contentId: ContentId, piece: number): void {
+    const stored = this.#contents.get(contentId);
+    const bytes = stored?.pieces.get(piece);
+    const wanted = stored?.manifest.pieces[piece];
+    const intact =
+      bytes !== undefined && wanted !== undefined && equalBytes(this.#sha256(bytes), wanted.sha256);
+    if (!intact) stored?.pieces.delete(piece);
+    this.answer({ kind: "piece-rechecked", contentId, piece, intact });
+  }
+
+  /** The simulated disk never needs room. */
+  protectContents(_contentIds: readonly ContentId[]): void {}
+
+  remember(name: string, bytes: Uint8Array): void {
+    this.remembered.set(name, bytes);
   }
 }

@@ -4,11 +4,25 @@ export type Tally = {
   lanInBytes: number;
   wanOutBytes: number;
   lanOutBytes: number;
+  /** From the CDN or file storage. */
+  originInBytes: number;
+  /** What of `wanInBytes` came from offices above the parent office, by office. */
+  readonly farInBytes: Map<string, number>;
 };
+
+/** From how many offices above the parent bytes are counted by office. */
+export const FAR_OFFICES_MAX = 32;
 
 /** A tally in which nothing has been counted. */
 export function emptyTally(): Tally {
-  return { wanInBytes: 0, lanInBytes: 0, wanOutBytes: 0, lanOutBytes: 0 };
+  return {
+    wanInBytes: 0,
+    lanInBytes: 0,
+    wanOutBytes: 0,
+    lanOutBytes: 0,
+    originInBytes: 0,
+    farInBytes: new Map(),
+  };
 }
 
 /** Counts bytes of pieces that arrived from, or left for, another device. */

@@ -41,6 +41,8 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
     portOffset: 0,
     facts: FACTS,
     bootId: 7,
+    machineId: "m",
+    witnesses: [DEVICE],
   },
   progress: {
     kind: "progress",
@@ -54,6 +56,8 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
     lanInBytes: 2,
     wanOutBytes: 3,
     lanOutBytes: 4,
+    originInBytes: 5,
+    farInBytes: [{ office: "Central", bytes: 1 }],
     rvp: true,
     problem: "",
   },
@@ -71,8 +75,8 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
     version: 2,
     office: "Branch",
     offices: [
-      { name: "Central", type: "default" },
-      { name: "Branch", parent: "Central", type: "wifi" },
+      { name: "Central", type: "default", subnets: [] },
+      { name: "Branch", parent: "Central", type: "wifi", subnets: ["192.0.2.0/24"] },
     ],
     members: [
       {
@@ -84,6 +88,7 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
         present: false,
       },
     ],
+    officeKey: new Uint8Array(32).fill(7),
   },
   deployments: {
     kind: "deployments",
@@ -108,6 +113,57 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
   cancel: { kind: "cancel", requestId: 0xff_ff_ff_ff },
   renew: { kind: "renew", request: Uint8Array.of(0x30) },
   renewed: { kind: "renewed", certificate: Uint8Array.of(1) },
+  claim: {
+    kind: "claim",
+    office: "Branch",
+    term: 3,
+    everyMs: 500,
+    wants: true,
+    served: false,
+    broughtBytes: 2 ** 33,
+  },
+  mates: {
+    kind: "mates",
+    members: [
+      {
+        deviceId: DEVICE,
+        office: "Branch",
+        hosts: ["192.0.2.1"],
+        portOffset: 0,
+        facts: FACTS,
+        present: true,
+      },
+    ],
+  },
+  doubt: { kind: "doubt", handle: 1, piece: 2 },
+  accusation: {
+    kind: "accusation",
+    deviceId: DEVICE,
+    contentId: CONTENT,
+    offence: "broken-promise",
+  },
+  policy: {
+    kind: "policy",
+    epoch: 1,
+    version: 2,
+    origins: [{ kind: "storage", location: "/srv/packages" }],
+    shunned: [DEVICE],
+    keep: [CONTENT],
+  },
+  "manifest-wanted": { kind: "manifest-wanted", contentId: CONTENT },
+  "manifest-part": {
+    kind: "manifest-part",
+    contentId: CONTENT,
+    offsetBytes: 0,
+    totalBytes: 3,
+    data: Uint8Array.of(1, 2, 3),
+  },
+  "enrol-anew": {
+    kind: "enrol-anew",
+    request: Uint8Array.of(0x30),
+    hostName: "pc-1",
+    machineId: "m",
+  },
 };
 
 const ALL = Object.values(EACH_KIND) as readonly Message[];

@@ -152,6 +152,12 @@ export class ContentStore implements StorageOutbox {
     void this.#inTurn(contentId, () => this.#finish(contentId));
   }
 
+  recheckPiece(_contentId: ContentId, _piece: number): void {}
+
+  protectContents(_contentIds: readonly ContentId[]): void {}
+
+  remember(_name: string, _bytes: Uint8Array): void {}
+
   /**
    * Takes in a content whose complete transfer lies in a file, as on the device that publishes it:
    * every piece and file is verified while it is copied. The content is then finished, but not
