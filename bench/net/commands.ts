@@ -22,7 +22,10 @@ export async function run(tool: Tool, args: readonly string[], input?: string): 
 }
 
 /** Runs several commands of `ip` in one process, within a namespace where one is named. */
-export async function runIp(namespace: string | undefined, lines: readonly string[]): Promise<void> {
+export async function runIp(
+  namespace: string | undefined,
+  lines: readonly string[],
+): Promise<void> {
   const where = namespace === undefined ? [] : ["-n", namespace];
   await run("ip", [...where, "-batch", "-"], `${lines.join("\n")}\n`);
 }

@@ -22,9 +22,7 @@ export async function loseOnLink({ above, below }: Link, share: number): Promise
   const perMillion = Math.round(share * 1_000_000);
   const rule = ({ device }: LinkEnd) =>
     `iifname "${device}" numgen random mod 1000000 < ${perMillion} drop`;
-  const ends = await Promise.all(
-    [above, below].map((end) => addRules(end.namespace, [rule(end)])),
-  );
+  const ends = await Promise.all([above, below].map((end) => addRules(end.namespace, [rule(end)])));
   return async () => {
     await Promise.all(ends.map((mend) => mend()));
   };

@@ -132,11 +132,7 @@ const DEVICE_PLACE = 11;
 const lan = (number: number): string => `10.${number}.0`;
 const wan = (number: number): string => `10.255.${number}`;
 
-async function makeRouter(
-  namespaces: Namespaces,
-  office: string,
-  number: number,
-): Promise<string> {
+async function makeRouter(namespaces: Namespaces, office: string, number: number): Promise<string> {
   const router = await makeQuiet(namespaces, `o-${office.toLowerCase()}`);
   await runIn(router, "sysctl", ["-q", "-w", "net.ipv4.ip_forward=1"]);
   await runIp(router, [
@@ -177,7 +173,7 @@ async function makeLink(
   { rateBitsPerS }: NetworkPlan,
 ): Promise<Link> {
   const above = { namespace: parent.router, device: `down${child.number}` };
-  const below = { namespace: child.router, device: "up" };
+  const below = { namespace: child.router, device: "uplink" };
   await runIp(above.namespace, [
     `link add ${above.device} type veth peer name ${below.device} netns ${below.namespace}`,
     `address add ${wan(child.number)}.1/30 dev ${above.device}`,

@@ -1,0 +1,110 @@
+import { parseArgs } from "node:util";
+import { GIB, KIB, MIB } from "../src/base/units.ts";
+import { OperatorError } from "../src/runtime/operator-error.ts";
+
+/** How a bench is to be run. */
+export type BenchOptions = {
+  /** How much is distributed. */
+  readonly sizeBytes: number;
+  /** The rate of each link. */
+  readonly rateBitsPerS: number;
+  /** How long a distribution may take before the bench gives up, in milliseconds. */
+  readonly patienceMs: number;
+  /** Draws what is left to chance. */
+  readonly seed: number;
+  /** Keeps the folder with all data and logs. */
+  readonly keep: boolean;
+  /** What the agents log. */
+  readonly log: string;
+  /** `tree`: also a second version of a program. */
+  readonly versions: boolean;
+  /** Which of a bench's faults; all where it is empty. */
+  readonly fault: string;
+};
+
+/** The options of all benches, for the help. */
+export const OPTIONS_HELP = `
+  --size SIZE      how much is distributed, such as 16MiB (default: 256MiB)
+  --rate RATE      the rate of each link, such as 20Mbit (default: 50Mbit)
+  --patience S     seconds after which a distribution is given up (default: ten times the bound)
+  --seed N         draws what is left to chance (default: 1)
+  --fault NAME     one of a bench's faults instead of all
+  --versions       tree: also version 2 of a program
+  --log LEVEL      what the agents log (default: info)
+  --keep           keep the folder with all data and logs`;
+
+/** Reads the command line: the name of a bench and its options. */
+export function readCommandLine(args: readonly string[]): {
+  readonly names: readonly string[];
+  readonly help: boolean;
+  readonly options: BenchOptions;
+} {
+  const { values, positionals } = parse(args);
+  const sizeBytes = readSize(values.size ?? "256MiB");
+  const rateBitsPerS = readRate(values.rate ?? "50Mbit");
+  const boundS = (sizeBytes * 8) / rateBitsPerS;
+  return {
+    names: positionals,
+    help: values.help === true,
+    options: {
+      sizeBytes,
+      rateBitsPerS,
+      patienceMs: 1000 * readNumber(values.patience ?? String(60 + Math.ceil(10 * boundS))),
+      seed: readNumber(values.seed ?? "1"),
+      keep: values.keep === true,
+      log: values.log ?? "info",
+      versions: values.versions === true,
+      fault: values.fault ?? "",
+    },
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        size: { type: "string" },
+        rate: { type: "string" },
+        patience: { type: "string" },
+        seed: { type: "string" },
+        fault: { type: "string" },
+        log: { type: "string" },
+        versions: { type: "boolean" },
+        keep: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (cause) {
+    throw new OperatorError("usage-arguments", (cause as Error).message, { cause });
+  }
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  KiB: KIB,
+  MiB: MIB,
+  GiB: GIB,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+};
+
+const RATE_UNITS: Readonly<Record<string, number>> = { kbit: 1e3, Mbit: 1e6, Gbit: 1e9 };
+
+const readSize = (text: string): number => readQuantity(text, SIZE_UNITS);
+const readRate = (text: string): number => readQuantity(text, RATE_UNITS);
+
+function readQuantity(text: string, units: Readonly<Record<string, number>>): number {
+  const [, digits, unit = ""] = /^(\d+(?:\.\d+)?)([A-Za-z]+)$/.exec(text) ?? [];
+  const factor = units[unit];
+  if (digits !== undefined && factor !== undefined) return Math.round(Number(digits) * factor);
+  const known = Object.keys(units).join(", ");
+  throw new OperatorError("usage-arguments", `${text} needs a number and a unit: ${known}.`);
+}
+
+function readNumber(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new OperatorError("usage-arguments", `${text} is no whole number.`);
+}

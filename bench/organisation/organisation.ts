@@ -1,0 +1,282 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { stringify } from "smol-toml";
+import { AGENT_ROUTES } from "../../src/api/agent-routes.ts";
+import type { AgentContentView, AgentStatusView } from "../../src/api/agent-schemas.ts";
+import { SERVER_ROUTES } from "../../src/api/server-routes.ts";
+import type { DeploymentDetail } from "../../src/api/server-schemas.ts";
+import {
+  type Control,
+  initialiseTheServer,
+  makePublisherKey,
+  openControl,
+} from "../../src/cli/parts.ts";
+import { type Published, publishPackage } from "../../src/cli/publishing.ts";
+import { serverSettings } from "../../src/cli/settings-flags.ts";
+import { readTopologyCsv, TOPOLOGY_COLUMNS } from "../../src/cli/topology-csv.ts";
+import { OperatorError } from "../../src/runtime/operator-error.ts";
+import { type Host, Network, type NetworkPlan } from "../net/network.ts";
+import type { Stage } from "../stage.ts";
+import { Program, runForJson } from "./programs.ts";
+import { waitFor } from "./waiting.ts";
+
+/** A computer and the program on it. */
+export type Machine = {
+  readonly host: Host;
+  readonly name: string;
+  readonly office: string;
+  /** Its data folder. */
+  readonly data: string;
+  program: Program | undefined;
+  /** What the server calls it; empty before it has enrolled, and for the server itself. */
+  deviceId: string;
+};
+
+/** What is published. */
+export type Package = { readonly path: string; readonly name: string; readonly version: string };
+
+/** How many devices enrol at a time: each is a process that uses a processor for half a second. */
+const ENROLLING_MAX = 3;
+
+/** A server and agents, each a process in the namespace of its computer. */
+export class Organisation {
+  readonly network: Network;
+  readonly server: Machine;
+  readonly devices: readonly Machine[];
+  readonly #stage: Stage;
+
+  /** Builds the network and brings everything up: when it is there, every agent is connected. */
+  static async start(stage: Stage, plan: NetworkPlan): Promise<Organisation> {
+    const network = await Network.make(plan, stage.namespaces);
+    stage.say(`${network.offices.length} offices, ${network.devices.length} devices are wired`);
+    const organisation = new Organisation(stage, network);
+    const { securityKey, fingerprint } = await organisation.#prepare();
+    await organisation.startServer();
+    await organisation.#importTopology();
+    await organisation.#enrolAll({ securityKey, fingerprint });
+    stage.say("all devices are enrolled");
+    for (const device of organisation.devices) organisation.startAgent(device);
+    await organisation.#connected();
+    stage.say("all agents are connected, the topology is in force");
+    return organisation;
+  }
+
+  private constructor(stage: Stage, network: Network) {
+    this.#stage = stage;
+    this.network = network;
+    const machine = (host: Host): Machine => ({
+      host,
+      name: host.name,
+      office: host.office,
+      data: join(stage.folder, host.name),
+      program: undefined,
+      deviceId: "",
+    });
+    this.server = machine(network.server);
+    this.devices = network.devices.map(machine);
+  }
+
+  /** The device with this name: `central-1`, `a-3`. */
+  device(name: string): Machine {
+    const found = this.devices.find((device) => device.name === name);
+    if (found !== undefined) return found;
+    throw new OperatorError("bench-plan", `There is no device ${name} in this organisation.`);
+  }
+
+  /** The name of the device with this id. */
+  nameOf(deviceId: string): string {
+    return this.devices.find((device) => device.deviceId === deviceId)?.name ?? deviceId;
+  }
+
+  devicesOf(office: string): readonly Machine[] {
+    return this.devices.filter((device) => device.office === office);
+  }
+
+  /** Starts the server and waits until it answers. */
+  async startServer(): Promise<void> {
+    this.server.program = this.#run(this.server, "server");
+    const control = await this.control(this.server);
+    await this.#waitFor("the server to answer", () => control(SERVER_ROUTES.showServer));
+  }
+
+  /** Starts an agent, and does not wait for it. */
+  startAgent(device: Machine): void {
+    device.program = this.#run(device, "agent");
+  }
+
+  /** Kills a program and waits until it is gone. */
+  async kill(machine: Machine): Promise<void> {
+    machine.program?.kill();
+    await machine.program?.ended;
+  }
+
+  /** The control interface of a program. */
+  async control(machine: Machine): Promise<Control> {
+    return await openControl(machine.data);
+  }
+
+  /** Publishes a package through the agent of the first device of the Central Office. */
+  async publish(what: Package): Promise<Published> {
+    const [publisher] = this.devices;
+    return await publishPackage({
+      ...what,
+      type: "application",
+      keyFile: `${this.#publisher}.key`,
+      storageFolder: this.#storage,
+      agentData: publisher?.data ?? "",
+      signal: this.#stage.signal,
+      onProgress: () => {},
+    });
+  }
+
+  /** Has a content distributed to all devices. Gives the deployment's id. */
+  async deploy({ contentId }: { readonly contentId: string }): Promise<string> {
+    const control = await this.control(this.server);
+    const body = { contentId, targets: { all: true as const } };
+    return (await control(SERVER_ROUTES.deploy, { body })).deploymentId;
+  }
+
+  async deployment(deploymentId: string): Promise<DeploymentDetail> {
+    const control = await this.control(this.server);
+    return await control(SERVER_ROUTES.showDeployment, { params: { deploymentId } });
+  }
+
+  /** What an agent says of itself. @throws OperatorError where it does not run. */
+  async status(device: Machine): Promise<AgentStatusView> {
+    return await (await this.control(device))(AGENT_ROUTES.showStatus);
+  }
+
+  /** What an agent says of a content; `undefined` where it does not know of it, or does not run. */
+  async contentOn(device: Machine, contentId: string): Promise<AgentContentView | undefined> {
+    const status = await this.status(device).catch((error: unknown) => {
+      if (error instanceof OperatorError) return undefined;
+      throw error;
+    });
+    return status?.contents.find((content) => content.contentId === contentId);
+  }
+
+  /** Throws where a program has ended that should run. */
+  check(): void {
+    for (const { name, program } of [this.server, ...this.devices]) {
+      if (program === undefined || program.running || this.mayEnd.has(name)) continue;
+      throw new OperatorError(
+        "bench-program",
+        `The program on ${name} has ended by itself. It said last:\n${program.lastWords}`,
+      );
+    }
+  }
+
+  /** The names of computers whose programs we end ourselves. */
+  readonly mayEnd: Set<string> = new Set();
+
+  get #publisher(): string {
+    return join(this.#stage.folder, "it");
+  }
+
+  get #storage(): string {
+    return join(this.#stage.folder, "storage");
+  }
+
+  #run(machine: Machine, kind: "agent" | "server"): Program {
+    const program = Program.start(
+      {
+        namespace: machine.host.namespace,
+        home: this.#stage.folder,
+        log: join(this.#stage.folder, `${machine.name}.log`),
+      },
+      [kind, "run", "--data", machine.data],
+    );
+    this.#stage.own(program);
+    return program;
+  }
+
+  /** Makes keys, folders and settings files, and the server's authority. */
+  async #prepare(): Promise<{ readonly securityKey: string; readonly fingerprint: string }> {
+    await makePublisherKey(this.#publisher);
+    const { log } = this.#stage.options;
+    await writeSettings(this.server, "server", {
+      organisation: "Bench",
+      publishers: [`${this.#publisher}.publisher`],
+      storage: { folder: this.#storage },
+    });
+    for (const device of this.devices) {
+      await writeSettings(device, "agent", { log: { level: log } });
+    }
+    return await initialiseTheServer(serverSettings({ data: this.server.data }, BARE));
+  }
+
+  async #importTopology(): Promise<void> {
+    const rows = this.network.offices.map(({ name, parent = "", type, subnet }) =>
+      [name, parent, type, subnet].join(","),
+    );
+    const file = join(this.#stage.folder, "offices.csv");
+    await writeFile(file, [TOPOLOGY_COLUMNS.join(","), ...rows, ""].join("\n"));
+    const offices = await readTopologyCsv(file);
+    const control = await this.control(this.server);
+    await control(SERVER_ROUTES.replaceOffices, { body: { offices: [...offices] } });
+  }
+
+  async #enrolAll(whom: {
+    readonly securityKey: string;
+    readonly fingerprint: string;
+  }): Promise<void> {
+    const waiting = [...this.devices];
+    const enrolOneByOne = async (): Promise<void> => {
+      for (let device = waiting.shift(); device !== undefined; device = waiting.shift()) {
+        await this.enrol(device, whom);
+      }
+    };
+    await Promise.all(Array.from({ length: ENROLLING_MAX }, enrolOneByOne));
+  }
+
+  /** Brings a device its certificate, from where the device is. */
+  async enrol(
+    device: Machine,
+    whom: { readonly securityKey: string; readonly fingerprint: string },
+  ): Promise<void> {
+    const to = ["--server", this.network.server.address, "--fingerprint", whom.fingerprint];
+    const rest = ["--key", whom.securityKey, "--publisher", `${this.#publisher}.publisher`];
+    const { deviceId } = await runForJson<{ deviceId: string }>(
+      { namespace: device.host.namespace, home: this.#stage.folder },
+      ["agent", "enrol", ...to, ...rest, "--data", device.data],
+      this.#stage.signal,
+    );
+    device.deviceId = deviceId;
+  }
+
+  /** Waits until the server hears from every agent, and every agent knows its office. */
+  async #connected(): Promise<void> {
+    const control = await this.control(this.server);
+    await this.#waitFor("every agent to report to the server", async () => {
+      const { devices } = await control(SERVER_ROUTES.listDevices);
+      const there = devices.filter(({ present }) => present).length;
+      return there === this.devices.length || undefined;
+    });
+    for (const device of this.devices) {
+      await this.#waitFor(`${device.name} to know its office`, async () => {
+        const { office, server } = await this.status(device);
+        return (office === device.office && server.connected) || undefined;
+      });
+    }
+  }
+
+  async #waitFor<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+    const checked = async (): Promise<T | undefined> => {
+      this.check();
+      return await look();
+    };
+    return await waitFor(what, checked, { signal: this.#stage.signal });
+  }
+}
+
+/** The bench is the same whatever settings the environment holds. */
+const BARE = { stdout: { write: () => {} }, stderr: { write: () => {} }, environment: {} };
+
+async function writeSettings(
+  machine: Machine,
+  program: "agent" | "server",
+  settings: object,
+): Promise<void> {
+  await mkdir(machine.data, { recursive: true, mode: 0o700 });
+  await writeFile(join(machine.data, `${program}.toml`), stringify(settings));
+}

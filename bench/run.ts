@@ -1,0 +1,61 @@
+// Runs one bench: `npm run bench -- NAME [options]`. The last line on standard output is its result.
+
+import { exitCodeFor } from "../src/cli/exit-codes.ts";
+import { untilInterrupted } from "../src/cli/interruption.ts";
+import { OperatorError } from "../src/runtime/operator-error.ts";
+import { LINK } from "./link.ts";
+import { checkRequirements } from "./net/requirements.ts";
+import { OPTIONS_HELP, readCommandLine } from "./options.ts";
+import { type Bench, Stage } from "./stage.ts";
+import { TREE } from "./tree.ts";
+
+/** All benches by name. */
+const BENCHES: ReadonlyMap<string, Bench> = new Map([
+  ["link", LINK],
+  ["tree", TREE],
+]);
+
+/** How many copies of the content a bench writes beside those of 17 devices. */
+const COPIES = 17 + 5;
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof OperatorError)) throw error;
+  process.stderr.write(`bench: ${error.message} (code ${error.code})\n`);
+  process.exitCode = exitCodeFor(error.code);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const { names, help, options } = readCommandLine(args);
+  if (help) {
+    process.stdout.write(helpText());
+    return 0;
+  }
+  const [name = "", ...more] = names;
+  const bench = BENCHES.get(name);
+  if (bench === undefined || more.length > 0) {
+    const known = [...BENCHES.keys()].join(", ");
+    throw new OperatorError("usage-arguments", `Name one bench: ${known}.`);
+  }
+  checkRequirements();
+  return await untilInterrupted(async (signal) => {
+    const stage = Stage.open(options, signal, options.sizeBytes * COPIES);
+    const tidy = () => stage.closeNow();
+    process.on("exit", tidy);
+    try {
+      stage.say(`${name}: data in ${stage.folder} (${stage.inMemory ? "memory" : "disk"})`);
+      const result = await bench.run(stage);
+      process.stdout.write(`${JSON.stringify({ bench: name, ...result })}\n`);
+      return result.ok ? 0 : 1;
+    } finally {
+      await stage.close();
+      process.off("exit", tidy);
+    }
+  });
+}
+
+function helpText(): string {
+  const benches = [...BENCHES].map(([name, { claim }]) => `  ${name.padEnd(16)} ${claim}`);
+  return ["Usage: npm run bench -- NAME [options]", "", ...benches, OPTIONS_HELP, ""].join("\n");
+}

@@ -1,0 +1,110 @@
+import { mkdirSync, readdirSync, rmSync, statfsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isBench, Namespaces, sweepNamespaces } from "./net/namespaces.ts";
+import type { BenchOptions } from "./options.ts";
+import type { Program } from "./organisation/programs.ts";
+
+/** A bench: shows one claim, and says in figures how far it holds. */
+export type Bench = {
+  /** One line for the help. */
+  readonly claim: string;
+  /** Gives its result line without the bench's name. `ok` is whether the claim holds. */
+  run(stage: Stage): Promise<{ readonly ok: boolean } & Readonly<Record<string, unknown>>>;
+};
+
+/** Memory as a disk; the disk of this machine is not what is measured. */
+const MEMORY_FOLDER = "/dev/shm";
+
+/** What the folders of benches are called; the number is the process id. */
+const FOLDER_NAME = /^branchline-bench-(\d+)$/;
+
+/** What a bench has of this machine: a folder, namespaces and processes, all gone at its end. */
+export class Stage {
+  readonly options: BenchOptions;
+  readonly signal: AbortSignal;
+  readonly folder: string;
+  /** Whether the folder lies in memory. */
+  readonly inMemory: boolean;
+  readonly namespaces: Namespaces = new Namespaces();
+  readonly #programs = new Set<Program>();
+  readonly #startedMs = performance.now();
+
+  /**
+   * Removes what dead benches have left, and makes the folder.
+   *
+   * @param roomBytes - What the bench may write, which decides whether it finds room in memory.
+   */
+  static open(options: BenchOptions, signal: AbortSignal, roomBytes: number): Stage {
+    for (const name of [...sweepNamespaces(), ...sweepFolders()]) {
+      process.stderr.write(`removed ${name}, which a bench had left\n`);
+    }
+    return new Stage(options, signal, roomBytes);
+  }
+
+  private constructor(options: BenchOptions, signal: AbortSignal, roomBytes: number) {
+    this.options = options;
+    this.signal = signal;
+    this.inMemory = freeBytes(MEMORY_FOLDER) > roomBytes * 1.1;
+    this.folder = join(this.inMemory ? MEMORY_FOLDER : tmpdir(), `branchline-bench-${process.pid}`);
+    mkdirSync(this.folder, { mode: 0o700 });
+  }
+
+  /** Tells a person how far it is. Standard output is for the result alone. */
+  say(text: string): void {
+    const seconds = ((performance.now() - this.#startedMs) / 1000).toFixed(1).padStart(6);
+    process.stderr.write(`${seconds} s  ${text}\n`);
+  }
+
+  /** Takes on a process, which ends with the bench. */
+  own(program: Program): void {
+    this.#programs.add(program);
+    program.ended.finally(() => this.#programs.delete(program)).catch(() => {});
+  }
+
+  /** Ends everything, and waits for it. */
+  async close(): Promise<void> {
+    const ended = [...this.#programs].map(({ ended }) => ended);
+    for (const program of this.#programs) program.kill();
+    await Promise.allSettled(ended);
+    this.closeNow();
+  }
+
+  /** The same without waiting, for when the process itself ends. */
+  closeNow(): void {
+    for (const program of this.#programs) program.kill();
+    this.namespaces.removeAll();
+    if (!this.options.keep) rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+function sweepFolders(): readonly string[] {
+  return [MEMORY_FOLDER, tmpdir()].flatMap((parent) => {
+    const left = entries(parent).filter((name) => {
+      const pid = FOLDER_NAME.exec(name)?.[1];
+      return pid !== undefined && !isBench(Number(pid));
+    });
+    return left.map((name) => {
+      const folder = join(parent, name);
+      rmSync(folder, { recursive: true, force: true });
+      return folder;
+    });
+  });
+}
+
+function entries(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function freeBytes(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
+}
