@@ -3,17 +3,13 @@
 import { exitCodeFor } from "../src/cli/exit-codes.ts";
 import { untilInterrupted } from "../src/cli/interruption.ts";
 import { OperatorError } from "../src/runtime/operator-error.ts";
-import { LINK } from "./link.ts";
+import { BENCHES } from "./benches.ts";
 import { checkRequirements } from "./net/requirements.ts";
 import { OPTIONS_HELP, readCommandLine } from "./options.ts";
 import { type Bench, Stage } from "./stage.ts";
-import { TREE } from "./tree.ts";
 
-/** All benches by name. */
-const BENCHES: ReadonlyMap<string, Bench> = new Map([
-  ["link", LINK],
-  ["tree", TREE],
-]);
+/** How wide the names are in the help. */
+const NAME_WIDTH = 14;
 
 /** How many copies of the content a bench writes beside those of 17 devices. */
 const COPIES = 17 + 5;
@@ -28,7 +24,7 @@ try {
 
 async function main(args: readonly string[]): Promise<number> {
   const { names, help, options } = readCommandLine(args);
-  if (help) {
+  if (help || names.length === 0) {
     process.stdout.write(helpText());
     return 0;
   }
@@ -38,9 +34,11 @@ async function main(args: readonly string[]): Promise<number> {
     const known = [...BENCHES.keys()].join(", ");
     throw new OperatorError("usage-arguments", `Name one bench: ${known}.`);
   }
+  checkFault(name, bench, options.fault);
   checkRequirements();
   return await untilInterrupted(async (signal) => {
-    const stage = Stage.open(options, signal, options.sizeBytes * COPIES);
+    const contents = options.versions ? 2 : 1;
+    const stage = Stage.open(options, signal, options.sizeBytes * COPIES * contents);
     const tidy = () => stage.closeNow();
     process.on("exit", tidy);
     try {
@@ -55,7 +53,16 @@ async function main(args: readonly string[]): Promise<number> {
   });
 }
 
+function checkFault(name: string, { faults = [] }: Bench, fault: string): void {
+  if (fault === "" || faults.includes(fault)) return;
+  const known = faults.length === 0 ? "none" : faults.join(", ");
+  throw new OperatorError("usage-arguments", `The faults of ${name} are: ${known}.`);
+}
+
 function helpText(): string {
-  const benches = [...BENCHES].map(([name, { claim }]) => `  ${name.padEnd(16)} ${claim}`);
+  const benches = [...BENCHES].flatMap(([name, { claim, faults }]) => [
+    `  ${name.padEnd(NAME_WIDTH)} ${claim}`,
+    ...(faults === undefined ? [] : [`  ${"".padEnd(NAME_WIDTH)} faults: ${faults.join(", ")}`]),
+  ]);
   return ["Usage: npm run bench -- NAME [options]", "", ...benches, OPTIONS_HELP, ""].join("\n");
 }

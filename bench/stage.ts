@@ -1,23 +1,28 @@
-import { mkdirSync, readdirSync, rmSync, statfsSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isBench, Namespaces, sweepNamespaces } from "./net/namespaces.ts";
 import type { BenchOptions } from "./options.ts";
 import type { Program } from "./organisation/programs.ts";
 
+/** The result line of a bench without its name. `ok` is whether the claim holds. */
+export type BenchResult = { readonly ok: boolean } & Readonly<Record<string, unknown>>;
+
 /** A bench: shows one claim, and says in figures how far it holds. */
 export type Bench = {
   /** One line for the help. */
   readonly claim: string;
-  /** Gives its result line without the bench's name. `ok` is whether the claim holds. */
-  run(stage: Stage): Promise<{ readonly ok: boolean } & Readonly<Record<string, unknown>>>;
+  /** What it does to an organisation, each to one of its own; `--fault` chooses one. */
+  readonly faults?: readonly string[];
+  /** Shows it, in the network and with the options of the stage. */
+  run(stage: Stage): Promise<BenchResult>;
 };
 
 /** Memory as a disk; the disk of this machine is not what is measured. */
 const MEMORY_FOLDER = "/dev/shm";
 
 /** What the folders of benches are called; the number is the process id. */
-const FOLDER_NAME = /^branchline-bench-(\d+)$/;
+const FOLDER_NAME = /^branchline-bench-(\d+)(?:-\d+)?$/;
 
 /** What a bench has of this machine: a folder, namespaces and processes, all gone at its end. */
 export class Stage {
@@ -29,6 +34,7 @@ export class Stage {
   readonly namespaces: Namespaces = new Namespaces();
   readonly #programs = new Set<Program>();
   readonly #startedMs = performance.now();
+  #cleared = 0;
 
   /**
    * Removes what dead benches have left, and makes the folder.
@@ -64,10 +70,26 @@ export class Stage {
 
   /** Ends everything, and waits for it. */
   async close(): Promise<void> {
+    await this.#endPrograms();
+    this.closeNow();
+  }
+
+  /** Makes room for another organisation: ends the one before, and removes what it had. */
+  async clear(): Promise<void> {
+    await this.#endPrograms();
+    this.namespaces.removeAll();
+    if (this.options.keep) {
+      this.#cleared += 1;
+      renameSync(this.folder, `${this.folder}-${this.#cleared}`);
+    }
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
+    mkdirSync(this.folder, { mode: 0o700 });
+  }
+
+  async #endPrograms(): Promise<void> {
     const ended = [...this.#programs].map(({ ended }) => ended);
     for (const program of this.#programs) program.kill();
     await Promise.allSettled(ended);
-    this.closeNow();
   }
 
   /** The same without waiting, for when the process itself ends. */

@@ -13,6 +13,8 @@ import * as publications from "../src/coordinator/publications.ts";
 import { CHANNELS, DEVICE_PORTS, SERVER_PORTS } from "../src/effects/channels.ts";
 import * as crypto from "../src/effects/crypto.ts";
 import * as core from "../src/peer/core.ts";
+import * as discovered from "../src/peer/discovered.ts";
+import * as peerDiscovery from "../src/peer/discovery.ts";
 import * as authority from "../src/runtime/identity/authority.ts";
 import * as election from "../src/topology/election.ts";
 import { CLOSE_CODES } from "../src/transport/close-codes.ts";
@@ -20,6 +22,7 @@ import * as transport from "../src/transport/constants.ts";
 import { GRACE_AWAY_S, REFUSAL_CLOSE_CODES } from "../src/transport/judge-peer.ts";
 import * as cbor from "../src/wire/cbor.ts";
 import * as datagram from "../src/wire/datagram.ts";
+import * as discovery from "../src/wire/discovery.ts";
 import * as frames from "../src/wire/frames.ts";
 import * as messages from "../src/wire/messages.ts";
 
@@ -195,6 +198,9 @@ const MODULES: readonly Readonly<Record<string, unknown>>[] = [
   { GRACE_AWAY_S },
   cbor,
   datagram,
+  discovery,
+  discovered,
+  peerDiscovery,
   frames,
   messages,
   // Behind `publications`, which has another limit of the same name.

@@ -182,6 +182,8 @@ export class Distribution {
   async #copies(): Promise<ReadonlyMap<string, number>> {
     const bytes = new Map<string, number>();
     for (const device of this.#organisation.devices) {
+      // One that is stopped would not answer.
+      if (this.excused.has(device.name)) continue;
       const content = await this.#organisation.contentOn(device, this.content.contentId);
       const before = bytes.get(device.office) ?? 0;
       bytes.set(device.office, before + (content?.wanInBytes ?? 0));

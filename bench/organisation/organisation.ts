@@ -1,5 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { stringify } from "smol-toml";
 import { AGENT_ROUTES } from "../../src/api/agent-routes.ts";
 import type { AgentContentView, AgentStatusView } from "../../src/api/agent-schemas.ts";
@@ -17,7 +19,7 @@ import { readTopologyCsv, TOPOLOGY_COLUMNS } from "../../src/cli/topology-csv.ts
 import { OperatorError } from "../../src/runtime/operator-error.ts";
 import { type Host, Network, type NetworkPlan } from "../net/network.ts";
 import type { Stage } from "../stage.ts";
-import { Program, runForJson } from "./programs.ts";
+import { Program, runForJson, runScriptForJson } from "./programs.ts";
 import { waitFor } from "./waiting.ts";
 
 /** A computer and the program on it. */
@@ -35,8 +37,11 @@ export type Machine = {
 /** What is published. */
 export type Package = { readonly path: string; readonly name: string; readonly version: string };
 
-/** How many devices enrol at a time: each is a process that uses a processor for half a second. */
-const ENROLLING_MAX = 3;
+/** How many agents start at a time: more would only wait for a processor, and time out. */
+const STARTING_MAX = availableParallelism() + 1;
+
+/** Enrols several devices in one process. */
+const ENROL_ALL = fileURLToPath(new URL("enrol-all.ts", import.meta.url));
 
 /** A server and agents, each a process in the namespace of its computer. */
 export class Organisation {
@@ -55,9 +60,11 @@ export class Organisation {
     await organisation.#importTopology();
     await organisation.#enrolAll({ securityKey, fingerprint });
     stage.say("all devices are enrolled");
-    for (const device of organisation.devices) organisation.startAgent(device);
+    await organisation.startAgents(organisation.devices);
     await organisation.#connected();
-    stage.say("all agents are connected, the topology is in force");
+    const cpuS = organisation.devices.map(({ program }) => program?.usage().cpuS ?? 0);
+    const each = cpuS.reduce((sum, used) => sum + used, 0) / cpuS.length;
+    stage.say(`all agents are connected (${each.toFixed(2)} s of a processor each)`);
     return organisation;
   }
 
@@ -102,6 +109,19 @@ export class Organisation {
   /** Starts an agent, and does not wait for it. */
   startAgent(device: Machine): void {
     device.program = this.#run(device, "agent");
+  }
+
+  /** Starts agents, a few at a time, and waits until each answers. */
+  async startAgents(devices: readonly Machine[]): Promise<void> {
+    const waiting = [...devices];
+    const oneByOne = async (): Promise<void> => {
+      for (let device = waiting.shift(); device !== undefined; device = waiting.shift()) {
+        const started = device;
+        this.startAgent(started);
+        await this.#waitFor(`${started.name} to answer`, () => this.status(started));
+      }
+    };
+    await Promise.all(Array.from({ length: STARTING_MAX }, oneByOne));
   }
 
   /** Kills a program and waits until it is gone. */
@@ -216,17 +236,21 @@ export class Organisation {
     await control(SERVER_ROUTES.replaceOffices, { body: { offices: [...offices] } });
   }
 
+  /** Brings all devices their certificates, from where the first one is. */
   async #enrolAll(whom: {
     readonly securityKey: string;
     readonly fingerprint: string;
   }): Promise<void> {
-    const waiting = [...this.devices];
-    const enrolOneByOne = async (): Promise<void> => {
-      for (let device = waiting.shift(); device !== undefined; device = waiting.shift()) {
-        await this.enrol(device, whom);
-      }
-    };
-    await Promise.all(Array.from({ length: ENROLLING_MAX }, enrolOneByOne));
+    const [first] = this.devices;
+    if (first === undefined) return;
+    const { address } = this.network.server;
+    const to = [address, whom.securityKey, whom.fingerprint, `${this.#publisher}.publisher`];
+    const deviceIds = await runScriptForJson<readonly string[]>(
+      { namespace: first.host.namespace, home: this.#stage.folder },
+      [ENROL_ALL, ...to, ...this.devices.map(({ data }) => data)],
+      this.#stage.signal,
+    );
+    for (const [index, device] of this.devices.entries()) device.deviceId = deviceIds[index] ?? "";
   }
 
   /** Brings a device its certificate, from where the device is. */

@@ -34,7 +34,7 @@ export class Program {
   static start(place: Place, args: readonly string[]): Program {
     const log = openSync(place.log, "a");
     // `ip netns exec` becomes the program, so that signals to the child go to the program itself.
-    const child = spawn("ip", commandLine(place, [...args, "--exit-with-parent"]), {
+    const child = spawn("ip", inNamespace(place, [EXECUTABLE, ...args, "--exit-with-parent"]), {
       stdio: ["pipe", "ignore", log],
       cwd: place.home,
       env: environment(place),
@@ -104,7 +104,16 @@ export async function runForJson<T>(
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<T> {
-  const child = spawn("ip", commandLine(place, [...args, "--json"]), {
+  return await runScriptForJson(place, [EXECUTABLE, ...args, "--json"], signal);
+}
+
+/** The same for a script of ours: its path and its arguments. */
+export async function runScriptForJson<T>(
+  place: Omit<Place, "log">,
+  script: readonly string[],
+  signal: AbortSignal,
+): Promise<T> {
+  const child = spawn("ip", inNamespace(place, script), {
     stdio: ["ignore", "pipe", "pipe"],
     cwd: place.home,
     env: environment(place),
@@ -124,12 +133,13 @@ export async function runForJson<T>(
   const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
   if (signal.aborted) throw interrupted();
   if (code === 0) return JSON.parse(stdout) as T;
-  const command = args.slice(0, 2).join(" ");
-  throw new OperatorError("bench-program", `branchline ${command} failed: ${stderr.trim()}`);
+  const command = script.slice(0, 3).join(" ");
+  throw new OperatorError("bench-program", `${command} failed: ${stderr.trim()}`);
 }
 
-function commandLine({ namespace }: { readonly namespace: string }, args: readonly string[]) {
-  return ["netns", "exec", namespace, process.execPath, EXECUTABLE, ...args];
+/** The arguments with which `ip` runs a script of ours in a namespace. */
+function inNamespace({ namespace }: { readonly namespace: string }, script: readonly string[]) {
+  return ["netns", "exec", namespace, process.execPath, ...script];
 }
 
 /** Nothing of our own environment: it might hold settings of Branchline. */

@@ -42,5 +42,18 @@ export async function waitFor<T>(
   throw new OperatorError("bench-timeout", `Waited ${seconds} s in vain for ${what}.${last}`);
 }
 
+/** The same, but a wait in vain gives `undefined`. */
+export async function waitAtMost<T>(
+  look: () => Promise<T | undefined> | T | undefined,
+  patience: Patience,
+): Promise<T | undefined> {
+  try {
+    return await waitFor("it", look, patience);
+  } catch (error) {
+    if (error instanceof OperatorError && error.code === "bench-timeout") return undefined;
+    throw error;
+  }
+}
+
 /** What no waiting mends. */
 const FATAL: ReadonlySet<string> = new Set(["interrupted", "bench-program"]);

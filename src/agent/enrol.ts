@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { toHex } from "../base/hex.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
@@ -15,6 +15,7 @@ import type { AssociationEvent, AssociationOutbox } from "../transport/associati
 import { Endpoint, type EndpointInput } from "../transport/endpoint.ts";
 import { decodeMessage, type Enrol, type Enrolled, encodeMessage } from "../wire/messages.ts";
 import { agentFiles, saveEnrolment } from "./enrolment-file.ts";
+import { machineIdOf } from "./machine-id.ts";
 import { lineOf, serverPorts } from "./ports.ts";
 import type { AgentSettings } from "./settings.ts";
 
@@ -49,12 +50,13 @@ export async function enrolAgent(
   const files = agentFiles(settings.data);
   await mkdir(settings.data, { recursive: true, mode: 0o700 });
   const { privateKeyPem, requestDer } = await createSigningRequest();
+  const machineId = await machineIdOf(settings, randomUUID());
   const answer = await ask(settings, options, {
     kind: "enrol",
     securityKey: options.key,
     request: requestDer,
     hostName: hostname(),
-    machineId: await machineId(),
+    machineId,
   });
   const { deviceId, certificate, authority, organisation } = answer;
   await saveIdentity(files.identity, {
@@ -64,6 +66,7 @@ export async function enrolAgent(
   });
   await saveEnrolment(files.enrolment, {
     deviceId,
+    machineId,
     organisation,
     serverHost: options.server,
     publishers: publishers.map(({ name, key }) => ({ name, key: toHex(key) })),
@@ -160,12 +163,3 @@ function settle(
 
 const FINGERPRINT_HINT =
   " The fingerprint does not fit this server: compare it with what `server init` printed.";
-
-/** Names this machine, so that a cloned disk can be told from its original. */
-async function machineId(): Promise<string> {
-  try {
-    return (await readFile("/etc/machine-id", "utf8")).trim();
-  } catch {
-    return randomUUID();
-  }
-}

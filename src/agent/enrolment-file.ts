@@ -8,6 +8,8 @@ import { OperatorError } from "../runtime/operator-error.ts";
 /** What a device learnt when it enrolled, beside its identity. */
 export type EnrolmentRecord = {
   readonly deviceId: string;
+  /** What the machine was called then; unknown to devices that enrolled with the first version. */
+  readonly machineId?: string;
   readonly organisation: string;
   readonly serverHost: string;
   /** The publishers whose contents the device accepts: names, and Ed25519 keys in hexadecimal. */
@@ -16,6 +18,7 @@ export type EnrolmentRecord = {
 
 const RECORD = Type.Object({
   deviceId: Type.String({ pattern: "^[0-9a-f]{32}$" }),
+  machineId: Type.Optional(Type.String({ minLength: 1, maxLength: 256 })),
   organisation: Type.String({ minLength: 1 }),
   serverHost: Type.String({ minLength: 1 }),
   publishers: Type.Array(

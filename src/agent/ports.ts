@@ -10,11 +10,24 @@ import { parseSocketAddress } from "../runtime/settings.ts";
 import type { PeerPorts } from "../transport/association-types.ts";
 import type { AgentSettings } from "./settings.ts";
 
-/** The ports that the agent listens on. */
+const { discovery: DISCOVERY_PORT = 0, ...ASSOCIATION_PORTS } = DEVICE_PORTS;
+
+/** The ports that the agent listens on, but for discovery, which has sockets of its own kind. */
 export function ownPorts({ network }: AgentSettings): PortTable {
   return network.singlePort === undefined
-    ? offsetPorts(DEVICE_PORTS, network.portOffset)
-    : singlePort(DEVICE_PORTS, network.singlePort);
+    ? offsetPorts(ASSOCIATION_PORTS, network.portOffset)
+    : singlePort(ASSOCIATION_PORTS, network.singlePort);
+}
+
+/**
+ * Where discovery asks and listens. What never leaves the LAN needs no single port, and what goes to
+ * everybody must go to one port whatever the offsets are.
+ */
+export function discoveryPorts({ network }: AgentSettings): {
+  readonly port: number;
+  readonly ownPort: number;
+} {
+  return { port: DISCOVERY_PORT, ownPort: DISCOVERY_PORT + network.portOffset };
 }
 
 /** The ports that the server listens on. */

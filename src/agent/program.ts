@@ -2,31 +2,32 @@ import { randomInt } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import type { Logger } from "pino";
-import { AGENT_ROUTES } from "../api/agent-routes.ts";
-import type { AgentStatusView, PublicationInput } from "../api/agent-schemas.ts";
-import { PRODUCT_VERSION } from "../base/constants.ts";
 import { fromHex } from "../base/hex.ts";
-import { type ContentId, contentIdOf, parseDeviceId } from "../base/ids.ts";
-import { splitSignedManifest } from "../content/manifest-codec.ts";
+import { parseDeviceId } from "../base/ids.ts";
+import type { HandshakeOutbox } from "../effects/handshake.ts";
+import type { StorageOutbox } from "../effects/storage.ts";
 import type { PeerInput, PeerOptions, PeerOutbox } from "../peer/contract.ts";
 import { Peer } from "../peer/peer.ts";
 import { aborted } from "../runtime/aborted.ts";
-import { RequestRefused, serveControl } from "../runtime/control-server.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
-import { loadIdentity } from "../runtime/identity/identity-file.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
 import { TlsHandshakes } from "../runtime/tls-handshake.ts";
-import { UdpSockets } from "../runtime/udp.ts";
-import { agentFiles, type EnrolmentRecord, loadEnrolment } from "./enrolment-file.ts";
+import { AddressWatch, reachableHosts } from "./addresses.ts";
+import { serveAgentControl } from "./control.ts";
+import { agentFiles } from "./enrolment-file.ts";
 import { logEvent } from "./events.ts";
-import { reachableHosts, readFacts } from "./facts.ts";
-import { lineOf, ownPorts, serverPorts } from "./ports.ts";
+import { FactWatch, readFacts } from "./facts.ts";
+import { cacheLimits } from "./limits.ts";
+import { Origins } from "./origin/origins.ts";
+import { loadOwnIdentity, type OwnIdentity } from "./own-identity.ts";
+import { serverPorts } from "./ports.ts";
 import { Publications } from "./publications.ts";
+import { Reidentification } from "./reidentification.ts";
 import { Renewal } from "./renewal.ts";
 import type { AgentSettings } from "./settings.ts";
+import { openSockets } from "./sockets.ts";
 import { ContentStore } from "./store/content-store.ts";
-import { deliveredPath } from "./store/delivery.ts";
 
 export { enrolAgent } from "./enrol.ts";
 
@@ -39,36 +40,45 @@ export type RunOptions = {
 
 /**
  * Runs the agent until the signal aborts: the brain on real sockets, a real store and a real clock.
+ * A device that gets another identity begins anew with it.
  *
  * @throws OperatorError where it cannot start; nothing stays open then.
  */
 export async function runAgent(settings: AgentSettings, options: RunOptions): Promise<void> {
+  while ((await runOnce(settings, options)) === "identity-changed") {
+    options.log.info({}, "agent-restarted");
+  }
+}
+
+/** Runs the agent with the identity that it has. */
+async function runOnce(
+  settings: AgentSettings,
+  { signal, log }: RunOptions,
+): Promise<"ended" | "identity-changed"> {
   const files = agentFiles(settings.data);
-  const enrolment = await loadEnrolment(files.enrolment);
-  const identity = await loadIdentity(files.identity);
+  const own = await loadOwnIdentity(settings, files);
+  const { identity, enrolment, machineId } = own;
   await mkdir(settings.data, { recursive: true, mode: 0o700 });
   await using stack = new AsyncDisposableStack();
   const onInput = (input: PeerInput): void => driver.input(input);
+  const onFault = (error: unknown): void => log.error({ err: error }, "agent-fault");
   const store = await ContentStore.open({
     folder: files.store,
     deliveryFolder: settings.delivery.folder,
     pinnedPublishers: enrolment.publishers.map(({ key }) => fromHex(key) ?? new Uint8Array(0)),
+    limits: cacheLimits(settings),
     onInput,
+    onFault,
   });
   stack.defer(() => store.close());
+  const origins = new Origins({ onInput });
+  stack.defer(() => origins.close());
   const wallS = (): number => Math.floor(Date.now() / 1_000);
   const handshakes = new TlsHandshakes({ identity, wallS, onInput });
   stack.defer(() => handshakes.close());
-  const brain = await peerOptions(settings, enrolment, store);
-  const { address } = settings.network;
-  const bound = address === undefined ? {} : { address };
+  const brain = await peerOptions(settings, own, store);
   // From here to the driver nothing is awaited: datagrams may come as soon as the sockets are open.
-  const sockets = await UdpSockets.open({
-    ...bound,
-    ...lineOf(settings.network.line),
-    ports: ownPorts(settings),
-    onInput,
-  });
+  const sockets = await openSockets(settings, onInput);
   stack.defer(() => sockets.close());
   const peer = new Peer(brain);
   const publications = new Publications();
@@ -77,52 +87,52 @@ export async function runAgent(settings: AgentSettings, options: RunOptions): Pr
     wallS,
     request: (request) => driver.input({ kind: "renew", request }),
     adopt: (next) => handshakes.useIdentity(next),
-    onFault: (error) => options.log.error({ err: error }, "certificate-not-kept"),
+    onFault: (error) => log.error({ err: error }, "certificate-not-kept"),
   });
   stack.defer(() => renewal.close());
+  const newIdentity = Promise.withResolvers<"identity-changed">();
+  const reidentification = new Reidentification({
+    ...{ files, identity, enrolment, machineId, onFault },
+    request: (request) => driver.input({ kind: "enrol-anew", request }),
+    onNewIdentity: () => newIdentity.resolve("identity-changed"),
+  });
   const outbox: PeerOutbox = {
     send: (to, channel, bytes, segmentBytes) => sockets.send(to, channel, bytes, segmentBytes),
-    handshakeStart: (key, side, anonymous) => handshakes.handshakeStart(key, side, anonymous),
-    handshakeFeed: (key, bytes) => handshakes.handshakeFeed(key, bytes),
-    handshakeEnd: (key) => handshakes.handshakeEnd(key),
-    createContent: (contentId, manifest) => store.createContent(contentId, manifest),
-    storePiece: (contentId, piece, bytes) => store.storePiece(contentId, piece, bytes),
-    readPiece: (ticket, contentId, range) => store.readPiece(ticket, contentId, range),
-    finishContent: (contentId) => store.finishContent(contentId),
-    recheckPiece: (contentId, piece) => store.recheckPiece(contentId, piece),
-    protectContents: (contentIds) => store.protectContents(contentIds),
-    remember: (name, bytes) => store.remember(name, bytes),
-    fetchRange: () => {},
-    broadcast: () => {},
+    ...handshakeOutbox(handshakes),
+    ...storageOutbox(store),
+    fetchRange: (ticket, range) => origins.fetchRange(ticket, range),
+    broadcast: (bytes) => sockets.broadcast(bytes),
     report: (event) => {
-      logEvent(options.log, event);
+      logEvent(log, event);
       publications.onEvent(event);
       renewal.onEvent(event);
+      reidentification.onEvent(event);
     },
   };
   const driver = new Driver<PeerInput, PeerOutbox>(peer, outbox, ENDPOINT_TIME);
   stack.defer(() => driver.stop());
-  const control = await serveControl({
-    socketPath: files.controlSocket,
-    routes: AGENT_ROUTES,
-    handlers: {
-      showStatus: () => statusView(settings, enrolment, peer),
-      publish: async ({ body }) =>
-        await publish(body, { store, publications, input: (input) => driver.input(input) }),
-    },
-    onFault: (error) => options.log.error({ err: error }, "control-fault"),
+  const input = (given: PeerInput): void => driver.input(given);
+  const control = await serveAgentControl({
+    ...{ settings, enrolment, peer, store, publications, input },
+    onFault: (error) => log.error({ err: error }, "control-fault"),
   });
   stack.defer(() => control.close());
+  stack.use(watchMachine(settings, { brain, store, input, onFault }));
   driver.start();
-  options.log.info({ deviceId: enrolment.deviceId }, "agent-started");
-  await aborted(options.signal);
+  sockets.start();
+  log.info({ deviceId: enrolment.deviceId }, "agent-started");
+  const why = await Promise.race([
+    aborted(signal).then(() => "ended" as const),
+    newIdentity.promise,
+  ]);
   driver.input({ kind: "stop", reason: "the agent ends" });
-  options.log.info({}, "agent-stopped");
+  log.info({}, "agent-stopped");
+  return why;
 }
 
 async function peerOptions(
   settings: AgentSettings,
-  enrolment: EnrolmentRecord,
+  { enrolment, machineId }: OwnIdentity,
   store: ContentStore,
 ): Promise<PeerOptions> {
   const deviceId = parseDeviceId(enrolment.deviceId);
@@ -137,79 +147,67 @@ async function peerOptions(
     hosts: reachableHosts(address),
     portOffset,
     ...(singlePort === undefined ? {} : { singlePort }),
-    facts: await readFacts(settings),
+    facts: await readFacts({ settings, usableBytes: () => store.usableBytes() }),
     server: {
       host: settings.server.host ?? enrolment.serverHost,
       ports: serverPorts(settings),
       organisation: enrolment.organisation,
     },
     held: store.held(),
-    machineId: "",
-    remembered: new Map(),
+    machineId,
+    remembered: store.remembered,
   };
 }
 
-/** Takes a content in and brings it to the server. What the server refuses is given up again. */
-async function publish(
-  body: PublicationInput,
-  parts: {
-    readonly store: ContentStore;
-    readonly publications: Publications;
-    readonly input: (input: PeerInput) => void;
-  },
-): Promise<{ readonly contentId: ContentId }> {
-  const { store, publications, input } = parts;
-  const manifest = new Uint8Array(Buffer.from(body.manifest, "base64"));
-  const contentId = idOf(manifest);
-  const wasHeld = store.held().some((held) => held.contentId === contentId);
-  await store.importContent(contentId, manifest, body.blobPath);
-  const published = publications.wait(contentId);
-  input({ kind: "publish", contentId, manifest });
-  try {
-    await published;
-  } catch (error) {
-    // Without an answer it is kept: the server may yet have it.
-    if (!wasHeld && !isUnanswered(error)) {
-      input({ kind: "withdraw", contentId });
-      await store.removeContent(contentId);
-    }
-    throw error;
-  }
-  return { contentId };
-}
-
-function isUnanswered(error: unknown): boolean {
-  return error instanceof OperatorError && error.code === "server-unreachable";
-}
-
-function idOf(manifest: Uint8Array): ContentId {
-  const parts = splitSignedManifest(manifest);
-  const contentId = parts.ok ? contentIdOf(nodeCrypto.sha256(parts.value.body)) : undefined;
-  if (contentId !== undefined) return contentId;
-  throw new RequestRefused(422, "manifest-refused", "The manifest cannot be read: publish again.");
-}
-
-function statusView(
+/** Tells the brain when the machine is not what it was: other addresses, other facts. */
+function watchMachine(
   settings: AgentSettings,
-  enrolment: EnrolmentRecord,
-  peer: Peer,
-): AgentStatusView {
-  const status = peer.status();
+  parts: {
+    readonly brain: PeerOptions;
+    readonly store: ContentStore;
+    readonly input: (input: PeerInput) => void;
+    readonly onFault: (error: unknown) => void;
+  },
+): Disposable {
+  const { brain, store, input, onFault } = parts;
+  const sources = { settings, usableBytes: () => store.usableBytes() };
+  const facts = new FactWatch(sources, {
+    known: brain.facts,
+    onChange: (changed) => input({ kind: "facts-changed", facts: changed }),
+    onFault,
+  });
+  // An address that was set stays, whatever the machine has.
+  const addresses =
+    settings.network.address === undefined
+      ? new AddressWatch({
+          known: brain.hosts,
+          onChange: (hosts) => input({ kind: "addresses-changed", hosts }),
+        })
+      : undefined;
   return {
-    deviceId: enrolment.deviceId,
-    organisation: enrolment.organisation,
-    hostName: hostname(),
-    office: status.office,
-    server: {
-      address: settings.server.host ?? enrolment.serverHost,
-      connected: status.serverConnected,
+    [Symbol.dispose]: () => {
+      facts.close();
+      addresses?.close();
     },
-    rvp: status.rvp,
-    productVersion: PRODUCT_VERSION,
-    contents: status.contents.map(({ delivered, ...content }) => ({
-      ...content,
-      ...(delivered ? { deliveredTo: deliveredPath(settings.delivery.folder, content) } : {}),
-    })),
-    peers: status.peers.map(({ host, ...peerView }) => ({ ...peerView, address: host })),
+  };
+}
+
+function handshakeOutbox(handshakes: TlsHandshakes): HandshakeOutbox {
+  return {
+    handshakeStart: (key, side, anonymous) => handshakes.handshakeStart(key, side, anonymous),
+    handshakeFeed: (key, bytes) => handshakes.handshakeFeed(key, bytes),
+    handshakeEnd: (key) => handshakes.handshakeEnd(key),
+  };
+}
+
+function storageOutbox(store: ContentStore): StorageOutbox {
+  return {
+    createContent: (contentId, manifest) => store.createContent(contentId, manifest),
+    storePiece: (contentId, piece, bytes) => store.storePiece(contentId, piece, bytes),
+    readPiece: (ticket, contentId, range) => store.readPiece(ticket, contentId, range),
+    finishContent: (contentId) => store.finishContent(contentId),
+    recheckPiece: (contentId, piece) => store.recheckPiece(contentId, piece),
+    protectContents: (contentIds) => store.protectContents(contentIds),
+    remember: (name, bytes) => store.remember(name, bytes),
   };
 }

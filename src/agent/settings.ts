@@ -15,6 +15,8 @@ export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 export type AgentSettings = {
   /** Absolute path of the data folder. */
   readonly data: string;
+  /** Names the machine, instead of what the operating system calls it. */
+  readonly machineId?: string;
   readonly server: {
     /** Instead of the host that the device enrolled with. */
     readonly host?: string;
@@ -24,10 +26,22 @@ export type AgentSettings = {
   readonly network: {
     /** The address to bind; absent: all addresses. */
     readonly address?: string;
+    /** Where discovery asks, instead of the broadcast address of each network. */
+    readonly broadcast?: string;
     readonly portOffset: number;
     readonly singlePort?: number;
     /** `address:port` of a line emulator. */
     readonly line?: string;
+  };
+  readonly cache: {
+    /** How long a content may lie unused; 0: for ever. */
+    readonly maxAgeDays: number;
+    /** How much of its disk the cache may take. */
+    readonly diskPercent: number;
+    /** The same in MiB, where that is less. */
+    readonly maxMib?: number;
+    /** What the cache leaves free on the disk. */
+    readonly minFreeMib: number;
   };
   readonly delivery: {
     /** Absolute path of the folder that finished contents are handed over in. */
@@ -59,6 +73,15 @@ export const AGENT_SETTINGS: SettingsSchema<AgentSettings> = {
       extremes:
         "It must lie on a local disk with room for every content the device is to have. The path " +
         "of the control socket in it may have at most 107 bytes, so keep it short.",
+    }),
+    machineId: textSetting("name", {
+      description:
+        "Names this machine: a device whose machine changes has been cloned, and enrols again.",
+      defaultText: "unset: the machine id of the operating system",
+      unit: "none",
+      extremes:
+        "With the same value on two machines that share a copied data folder, both claim to be " +
+        "the same device. Changing it makes the device enrol again.",
     }),
     server: {
       host: textSetting("host", {
@@ -96,6 +119,16 @@ export const AGENT_SETTINGS: SettingsSchema<AgentSettings> = {
           "An address that the device loses (a laptop that moves) leaves the agent cut off; " +
           "leave it unset unless several agents share one machine.",
       }),
+      broadcast: textSetting("address", {
+        description:
+          "The IPv4 address under which all devices of the subnet are asked who is there.",
+        defaultText: "unset: the broadcast address of each network that the agent listens on",
+        unit: "none",
+        extremes:
+          "The loopback network has no broadcast address of its own: agents on 127.x.y.z addresses " +
+          "find each other with 127.255.255.255 alone. An address that is none of the device's " +
+          "networks keeps the agent from starting.",
+      }),
       portOffset: integerSetting(
         { minimum: 0, maximum: PORT_OFFSET_MAX, default: 0 },
         {
@@ -108,7 +141,9 @@ export const AGENT_SETTINGS: SettingsSchema<AgentSettings> = {
       singlePort: integerSetting(
         { minimum: 1, maximum: 65_535 },
         {
-          description: "One port for every channel, instead of the table of ports.",
+          description:
+            "One port for every channel, instead of the table of ports. Discovery keeps its own: " +
+            "it never leaves the subnet.",
           unit: "UDP port",
           extremes: "Ports below 1024 need root. Routers can no longer tell the channels apart.",
         },
@@ -121,6 +156,48 @@ export const AGENT_SETTINGS: SettingsSchema<AgentSettings> = {
         unit: "none",
         extremes: "Where nothing listens there, the agent reaches nobody outside its subnet.",
       }),
+    },
+    cache: {
+      maxAgeDays: integerSetting(
+        { minimum: 0, maximum: 36_500, default: 90 },
+        {
+          description:
+            "How long a content may lie in the cache unused before it is let go of; 0: for ever. " +
+            "What has been handed over stays.",
+          unit: "days",
+          extremes:
+            "With 1 the office fetches a package again that is deployed again on another day; with " +
+            "0 only the other limits empty the cache.",
+        },
+      ),
+      diskPercent: integerSetting(
+        { minimum: 1, maximum: 100, default: 25 },
+        {
+          description: "How much of its disk the cache may take, counted in whole packages.",
+          unit: "percent of the disk's size",
+          extremes:
+            "A package that is larger than this is refused. With 100 only cache.min_free_mib keeps " +
+            "the disk from being filled.",
+        },
+      ),
+      maxMib: integerSetting(
+        { minimum: 1, maximum: 1_073_741_824 },
+        {
+          description: "The same in MiB; the smaller of the two counts.",
+          unit: "MiB",
+          extremes: "A package that is larger than this is refused.",
+        },
+      ),
+      minFreeMib: integerSetting(
+        { minimum: 0, maximum: 1_073_741_824, default: 512 },
+        {
+          description: "What the cache leaves free on its disk, whoever fills it.",
+          unit: "MiB",
+          extremes:
+            "With 0 the cache may take the last byte, and other programs fail; with more than the " +
+            "disk has, no package is accepted.",
+        },
+      ),
     },
     delivery: {
       folder: textSetting("path", {

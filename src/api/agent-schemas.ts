@@ -1,5 +1,13 @@
 import { type Static, Type } from "typebox";
-import { ByteCounters, ContentIdText, ContentStateWord, Count, DeviceIdText } from "./common.ts";
+import {
+  AtMs,
+  ByteCounters,
+  ContentIdPrefix,
+  ContentIdText,
+  ContentStateWord,
+  Count,
+  DeviceIdText,
+} from "./common.ts";
 import { exact } from "./route.ts";
 
 /** A content on a device. */
@@ -43,6 +51,74 @@ export const AgentStatusView = exact({
   peers: Type.Array(AgentPeerView),
 });
 
+/** A content in the cache of a device. */
+export const AgentCacheEntry = exact({
+  contentId: ContentIdText,
+  name: Type.String(),
+  version: Type.String(),
+  sizeBytes: Count,
+  /** What of it lies on the disk. */
+  heldBytes: Count,
+  /** When it was last fetched, served or read. */
+  usedAtMs: AtMs,
+  pinned: Type.Boolean(),
+  /** Whether it has been handed over on this device; that stays, whatever the cache lets go of. */
+  delivered: Type.Boolean(),
+  /** Why the cache does not let go of it; absent where it may. */
+  keptBecause: Type.Optional(
+    Type.Union([Type.Literal("pinned"), Type.Literal("protected"), Type.Literal("in-use")]),
+  ),
+});
+
+/** The cache of a device. */
+export const AgentCacheView = exact({
+  /** How many more bytes of contents it would take without letting go of any. */
+  usableBytes: Count,
+  contents: Type.Array(AgentCacheEntry),
+});
+
+/** Whether a content is to be kept whatever room lacks. */
+export const CachePin = exact({ pinned: Type.Boolean() });
+
+/** What the cache is to let go of. */
+export const CachePurge = exact({
+  /** Absent: all that nothing keeps. */
+  contentId: Type.Optional(ContentIdPrefix),
+  /** Also what is pinned, protected or in use. */
+  force: Type.Boolean(),
+});
+
+/** What the cache has let go of, and what not. */
+export const CachePurged = exact({
+  purged: Type.Array(AgentCacheEntry),
+  kept: Type.Array(AgentCacheEntry),
+});
+
+/** Where a piece came from. */
+export const PieceSourceView = exact({
+  kind: Type.Union([
+    Type.Literal("own-cache"),
+    Type.Literal("office-device"),
+    Type.Literal("far-device"),
+    Type.Literal("origin"),
+    Type.Literal("unknown"),
+  ]),
+  deviceId: Type.Optional(Type.String()),
+  host: Type.Optional(Type.String()),
+  office: Type.Optional(Type.String()),
+  location: Type.Optional(Type.String()),
+});
+
+/** From whom each piece of a content came, and why. */
+export const ExplanationView = exact({
+  contentId: ContentIdText,
+  pieces: Count,
+  ranges: Type.Array(
+    exact({ first: Count, last: Count, source: PieceSourceView, reason: Type.String() }),
+  ),
+  totals: Type.Array(exact({ source: PieceSourceView, pieces: Count, bytes: Count })),
+});
+
 /** A content that this device brings to the organisation. */
 export const PublicationInput = exact({
   /** The complete transfer: an absolute path on this machine. */
@@ -51,6 +127,12 @@ export const PublicationInput = exact({
   manifest: Type.String({ minLength: 4, maxLength: 22_369_624, pattern: "^[A-Za-z0-9+/]+={0,2}$" }),
 });
 
+export type AgentCacheEntry = Static<typeof AgentCacheEntry>;
+export type AgentCacheView = Static<typeof AgentCacheView>;
+export type CachePurge = Static<typeof CachePurge>;
+export type CachePurged = Static<typeof CachePurged>;
+export type PieceSourceView = Static<typeof PieceSourceView>;
+export type ExplanationView = Static<typeof ExplanationView>;
 export type AgentContentView = Static<typeof AgentContentView>;
 export type AgentPeerView = Static<typeof AgentPeerView>;
 export type AgentStatusView = Static<typeof AgentStatusView>;

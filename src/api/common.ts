@@ -35,6 +35,9 @@ export const OfficeTypeWord = Type.Union([
   Type.Literal("wifi"),
 ]);
 
+/** What kind of origin it is (row B12); a CDN is asked before file storage. */
+export const OriginKindWord = Type.Union([Type.Literal("cdn"), Type.Literal("storage")]);
+
 /** How urgent a deployment is. */
 export const PriorityWord = Type.Union([
   Type.Literal("high"),

@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { ContentIdPrefix } from "./common.ts";
+import { ContentIdPrefix, DeviceIdText } from "./common.ts";
 import { exact, route } from "./route.ts";
 import {
   ContentDetail,
@@ -7,10 +7,14 @@ import {
   DeploymentDetail,
   DeploymentInput,
   DeploymentView,
+  DeviceDetail,
   DeviceView,
+  LedgerView,
   OfficesInput,
   OfficesResult,
   OfficeView,
+  OriginInput,
+  OriginsView,
   ServerView,
 } from "./server-schemas.ts";
 
@@ -44,6 +48,60 @@ export const SERVER_ROUTES = {
     summary: "All enrolled devices.",
     status: 200,
     response: exact({ devices: Type.Array(DeviceView) }),
+  }),
+  showDevice: route({
+    method: "GET",
+    path: "/api/v1/devices/:deviceId",
+    summary: "One device: where it is, and what is said against it.",
+    params: Type.Object({ deviceId: DeviceIdText }),
+    status: 200,
+    response: DeviceDetail,
+  }),
+  pardonDevice: route({
+    method: "POST",
+    path: "/api/v1/devices/:deviceId/pardon",
+    summary: "Trusts a shunned device again, and forgets what was said against it.",
+    params: Type.Object({ deviceId: DeviceIdText }),
+    status: 200,
+    response: exact({ deviceId: DeviceIdText }),
+  }),
+  listOrigins: route({
+    method: "GET",
+    path: "/api/v1/origins",
+    summary: "Where packages can be had when no device has them, in the order of asking.",
+    status: 200,
+    response: OriginsView,
+  }),
+  addOrigin: route({
+    method: "POST",
+    path: "/api/v1/origins",
+    summary: "Adds a CDN or a file storage; all devices are told.",
+    body: OriginInput,
+    status: 201,
+    response: OriginsView,
+  }),
+  removeOrigin: route({
+    method: "POST",
+    path: "/api/v1/origin-removals",
+    summary: "Removes an origin; all devices are told.",
+    body: exact({ location: Type.String({ maxLength: 4096 }) }),
+    status: 200,
+    response: OriginsView,
+  }),
+  showLedger: route({
+    method: "GET",
+    path: "/api/v1/ledger",
+    summary: "What has come into each office of each content, against what may.",
+    status: 200,
+    response: LedgerView,
+  }),
+  showContentLedger: route({
+    method: "GET",
+    path: "/api/v1/contents/:contentId/ledger",
+    summary: "What has come into each office of one content, against what may.",
+    params: Type.Object({ contentId: ContentIdPrefix }),
+    status: 200,
+    response: LedgerView,
   }),
   listOffices: route({
     method: "GET",

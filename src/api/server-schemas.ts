@@ -8,6 +8,7 @@ import {
   Count,
   DeviceIdText,
   OfficeTypeWord,
+  OriginKindWord,
   PriorityWord,
   Sha256Text,
   TopologyFinding,
@@ -56,8 +57,7 @@ export const FileView = exact({
 /** A content and its files. */
 export const ContentDetail = exact({ ...contentFields, fileList: Type.Array(FileView) });
 
-/** An enrolled device. */
-export const DeviceView = exact({
+const deviceFields = {
   deviceId: DeviceIdText,
   hostName: Type.String(),
   office: Type.String(),
@@ -67,7 +67,39 @@ export const DeviceView = exact({
   present: Type.Boolean(),
   lastSeenAtMs: AtMs,
   productVersion: Type.String(),
+  /** How its version stands to the server's (row B19); `unknown` until it has said it. */
+  versionFit: Type.Union([
+    Type.Literal("fits"),
+    Type.Literal("too-old"),
+    Type.Literal("too-new"),
+    Type.Literal("unknown"),
+  ]),
   enrolledAtMs: AtMs,
+  /** Since when the organisation takes no pieces from it (row B20); absent where it does. */
+  shunnedAtMs: Type.Optional(AtMs),
+  /** When its identity was taken back because two machines had it; absent where it is good. */
+  retiredAtMs: Type.Optional(AtMs),
+};
+
+/** An enrolled device. */
+export const DeviceView = exact(deviceFields);
+
+/** What a device is accused of by another. */
+export const AccusationView = exact({
+  reporter: DeviceIdText,
+  reporterHostName: Type.String(),
+  contentId: ContentIdText,
+  offence: Type.Union([Type.Literal("mismatch"), Type.Literal("broken-promise")]),
+  atMs: AtMs,
+});
+
+/** A device, how it is placed, and what is said against it. */
+export const DeviceDetail = exact({
+  ...deviceFields,
+  machineId: Type.String(),
+  /** The address under which the server hears it. */
+  seenHost: Type.String(),
+  accusations: Type.Array(AccusationView),
 });
 
 /** An office as the server keeps it. */
@@ -86,6 +118,8 @@ export const OfficeInput = exact({
   parent: Type.Optional(Type.String({ maxLength: 256 })),
   type: Type.String({ maxLength: 64 }),
   subnets: Type.Array(Type.String({ maxLength: 128 }), { maxItems: 4096 }),
+  /** Where it stands in what the operator wrote, for findings; absent: its place in the list. */
+  row: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 
 /** The whole topology; an empty list has it generated from what devices report. */
@@ -136,6 +170,8 @@ export const DeploymentDevice = exact({
   piecesHeld: Count,
   heldBytes: Count,
   ...ByteCounters,
+  /** Bytes of pieces that came from the CDN or file storage. */
+  originInBytes: Count,
   /** Whether it fetches for its office. */
   rvp: Type.Boolean(),
   /** What is wrong and how to mend it; empty where nothing is. */
@@ -153,6 +189,8 @@ export const DeploymentOffice = exact({
   wanBytes: Count,
   /** Bytes of pieces that came from devices of the same office. */
   lanBytes: Count,
+  /** Bytes of pieces that came from the CDN or file storage. */
+  originBytes: Count,
   /** `wanBytes` over the size of the content (row D3). */
   copies: Type.Number({ minimum: 0 }),
   devices: Count,
@@ -168,10 +206,61 @@ export const DeploymentDetail = exact({
   offices: Type.Array(DeploymentOffice),
 });
 
+/** Where packages can be had when no device has them. */
+export const OriginView = exact({
+  kind: OriginKindWord,
+  /** An HTTP(S) address, or a directory that the devices can read. */
+  location: Type.String(),
+});
+
+/** The origins, in the order in which devices ask them. */
+export const OriginsView = exact({ origins: Type.Array(OriginView) });
+
+/** An origin to be added; without a kind an HTTP(S) address is a CDN, a directory is storage. */
+export const OriginInput = exact({
+  kind: Type.Optional(OriginKindWord),
+  location: Type.String({ maxLength: 4096 }),
+});
+
+/** What has come into an office of a content, against what may (row D3). Bytes are of pieces. */
+export const LedgerEntry = exact({
+  contentId: ContentIdText,
+  name: Type.String(),
+  version: Type.String(),
+  sizeBytes: Count,
+  office: Type.String(),
+  type: OfficeTypeWord,
+  parent: Type.Optional(Type.String()),
+  /** Over the link from the parent office: for the office and for those below it. */
+  wanBytes: Count,
+  /** Between devices of the office. */
+  lanBytes: Count,
+  /** From the CDN or file storage. */
+  originBytes: Count,
+  /** One copy; for an office whose devices do not share, one for each of them. */
+  boundBytes: Count,
+  /** `wanBytes` over the size of the content. */
+  copies: Type.Number({ minimum: 0 }),
+  /** How many devices reported about the content while they were in the office. */
+  devices: Count,
+  /** How many devices of the office and below have the content, its publisher not counted. */
+  holders: Count,
+  /** What would have crossed besides, had each holder fetched a copy of its own over the link. */
+  savedBytes: Count,
+  /** More than 1.05 of the bound has come in over the link and from origins. */
+  alarm: Type.Boolean(),
+});
+
+/** The WAN ledger. */
+export const LedgerView = exact({ entries: Type.Array(LedgerEntry) });
+
 export type ServerView = Static<typeof ServerView>;
 export type ContentView = Static<typeof ContentView>;
 export type ContentDetail = Static<typeof ContentDetail>;
 export type DeviceView = Static<typeof DeviceView>;
+export type DeviceDetail = Static<typeof DeviceDetail>;
+export type OriginView = Static<typeof OriginView>;
+export type LedgerEntry = Static<typeof LedgerEntry>;
 export type OfficeView = Static<typeof OfficeView>;
 export type OfficeInput = Static<typeof OfficeInput>;
 export type OfficesResult = Static<typeof OfficesResult>;

@@ -42,6 +42,11 @@ export class ByteWriter {
     this.#bytes.set(bytes, at);
   }
 
+  /** Begins anew, in the memory that there is. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   /** What has been written, as a view that the next write may overwrite or leave behind. */
   written(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);

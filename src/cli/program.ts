@@ -6,6 +6,7 @@ import { addContentCommands } from "./commands/content.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDeploymentCommands } from "./commands/deployment.ts";
 import { addDeviceCommands } from "./commands/device.ts";
+import { addExplainCommand } from "./commands/explain.ts";
 import { addLineCommand } from "./commands/line.ts";
 import { addPublishCommands } from "./commands/publish.ts";
 import { addServerCommands } from "./commands/server.ts";
@@ -36,6 +37,7 @@ export function createProgram(host: CommandHost): Command {
   addDeviceCommands(program, host);
   addTopologyCommands(program, host);
   addDeploymentCommands(program, host);
+  addExplainCommand(program, host);
   addDemoCommand(program, host);
   addLineCommand(program, host);
   return program;

@@ -1,7 +1,13 @@
 import { toHex } from "../base/hex.ts";
 import { parseDeviceId } from "../base/ids.ts";
+import { unreachable } from "../base/invariant.ts";
 import type { Finding } from "../topology/office.ts";
+import type { Accusations } from "./accusations.ts";
+import type { Clones } from "./clones.ts";
 import type { Answer, Command, CoordinatorOutbox, RefusalCode } from "./contract.ts";
+import type { ManifestRequests } from "./manifest-requests.ts";
+import type { Origins } from "./origins.ts";
+import type { Policies } from "./policies.ts";
 import type { Publications } from "./publications.ts";
 import { DEPLOYMENTS_MAX, type Rollout } from "./rollout.ts";
 import type { Now, Roster } from "./roster.ts";
@@ -12,18 +18,57 @@ export type Parts = {
   readonly roster: Roster;
   readonly publications: Publications;
   readonly rollout: Rollout;
+  readonly origins: Origins;
+  readonly policies: Policies;
+  readonly accusations: Accusations;
+  readonly clones: Clones;
+  readonly manifests: ManifestRequests;
   readonly randomBytes: (length: number) => Uint8Array;
 };
 
 /** Carries out what an operator asks for, or says why not. */
 export function obey(parts: Parts, command: Command, now: Now, outbox: CoordinatorOutbox): Answer {
-  return command.kind === "deploy"
-    ? deploy(parts, command, now, outbox)
-    : replaceOffices(parts, command, now, outbox);
+  switch (command.kind) {
+    case "replace-offices":
+      return replaceOffices(parts, command, now, outbox);
+    case "deploy":
+      return deploy(parts, command, now, outbox);
+    case "add-origin": {
+      const { originKind, location } = command;
+      const kind = originKind === undefined ? {} : { kind: originKind };
+      return originsChanged(parts, parts.origins.add({ ...kind, location }, outbox));
+    }
+    case "remove-origin":
+      return originsChanged(parts, parts.origins.remove(command.location, outbox));
+    case "pardon":
+      return pardon(parts, command.deviceId, outbox);
+    default:
+      return unreachable(command);
+  }
+}
+
+function originsChanged(parts: Parts, changed: ReturnType<Origins["add"]>): Answer {
+  if (!changed.ok) return refused(changed.error.code, changed.error.reason);
+  parts.policies.generalChanged();
+  return { kind: "origins-changed", origins: changed.value };
+}
+
+function pardon(parts: Parts, text: string, outbox: CoordinatorOutbox): Answer {
+  const { roster, accusations, policies } = parts;
+  const deviceId = parseDeviceId(text);
+  const device = deviceId === undefined ? undefined : roster.device(deviceId);
+  if (device === undefined) {
+    return refused("device-unknown", `No device ${text} is enrolled: check its id.`);
+  }
+  accusations.pardon(device.deviceId, outbox);
+  roster.shun(device.deviceId, undefined);
+  roster.save(outbox);
+  policies.generalChanged();
+  return { kind: "pardoned" };
 }
 
 function replaceOffices(
-  { roster, rollout }: Parts,
+  { roster, rollout, policies }: Parts,
   command: Extract<Command, { kind: "replace-offices" }>,
   now: Now,
   outbox: CoordinatorOutbox,
@@ -35,8 +80,9 @@ function replaceOffices(
     return refused("bad-topology", reason, judged.error);
   }
   roster.replaceAll(now.nowUs);
-  outbox.persist({ kind: "offices-replace", offices: roster.offices.state() });
+  roster.offices.save(outbox);
   roster.save(outbox);
+  policies.membersChanged(now.nowUs);
   rollout.targetsChanged(now.nowUs);
   rollout.tellAll(outbox);
   return { kind: "offices-replaced", findings: judged.value };
@@ -85,7 +131,8 @@ function judgeTargets(roster: Roster, targets: Targets): Answer | undefined {
   }
   const device = devices.find((text) => {
     const deviceId = parseDeviceId(text);
-    return deviceId === undefined || roster.device(deviceId) === undefined;
+    const row = deviceId === undefined ? undefined : roster.device(deviceId);
+    return row === undefined || row.retiredAtMs !== undefined;
   });
   if (device === undefined) return undefined;
   return refused("device-unknown", `No device ${device} is enrolled: check its id.`);

@@ -1,6 +1,6 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Finding, OfficeSpec } from "../topology/office.ts";
-import type { Message } from "../wire/messages.ts";
+import type { Message, Origin, OriginKind } from "../wire/messages.ts";
 import type { Change, ContentFacts, ContentFile, Priority, Targets } from "./state.ts";
 
 /** What became of a request for an identity. Certificates are DER. */
@@ -32,13 +32,24 @@ export type Command =
       readonly contentId: string;
       readonly targets: Targets;
       readonly priority: Priority;
-    };
+    }
+  | {
+      readonly kind: "add-origin";
+      /** Absent: an HTTP(S) address is a CDN, a directory is file storage. */
+      readonly originKind?: OriginKind;
+      readonly location: string;
+    }
+  | { readonly kind: "remove-origin"; readonly location: string }
+  /** Trusts a shunned device again, and forgets what was said against it. */
+  | { readonly kind: "pardon"; readonly deviceId: string };
 
 /** What an operator is told. */
 export type Answer =
   /** The findings are warnings: the topology is in force. */
   | { readonly kind: "offices-replaced"; readonly findings: readonly Finding[] }
   | { readonly kind: "deployed"; readonly deploymentId: string }
+  | { readonly kind: "origins-changed"; readonly origins: readonly Origin[] }
+  | { readonly kind: "pardoned" }
   | {
       readonly kind: "refused";
       readonly code: RefusalCode;
@@ -54,7 +65,11 @@ export type RefusalCode =
   | "no-targets"
   | "office-unknown"
   | "device-unknown"
-  | "too-many-deployments";
+  | "too-many-deployments"
+  | "origin-malformed"
+  | "origin-duplicate"
+  | "origin-unknown"
+  | "too-many-origins";
 
 /** What the world tells the coordinator. An association keeps its number until it is down. */
 export type CoordinatorInput =
@@ -94,6 +109,13 @@ export type CoordinatorInput =
       readonly contentId: ContentId;
       readonly outcome: ManifestOutcome;
     }
+  /** Answers `readManifest`, always; without a manifest where there is none. */
+  | {
+      readonly kind: "manifest-read";
+      readonly association: number;
+      readonly contentId: ContentId;
+      readonly manifest?: Uint8Array;
+    }
   | { readonly kind: "command"; readonly requestNumber: number; readonly command: Command }
   /** What the wall clock says now; said at least each minute, because it may jump. */
   | { readonly kind: "wall-clock"; readonly wallMs: number }
@@ -102,12 +124,20 @@ export type CoordinatorInput =
 /** Somebody who asks for an identity, and the id it will have. */
 export type EnrolmentRequest = {
   readonly deviceId: DeviceId;
-  readonly securityKey: string;
+  /** Absent where the certificate of the association speaks for it (EN14). */
+  readonly securityKey?: string;
   /** PKCS #10, DER. */
   readonly request: Uint8Array;
   readonly hostName: string;
   readonly machineId: string;
   readonly host: string;
+};
+
+/** Something that an operator may want to find in the log: its name, and what there is to say. */
+export type Note = {
+  readonly level: "info" | "warn";
+  readonly event: string;
+  readonly fields: Readonly<Record<string, string | number>>;
 };
 
 /**
@@ -130,7 +160,12 @@ export type CoordinatorOutbox = {
   /** Checks a signed manifest: its form, its id, its publisher's signature. */
   judgeManifest(association: number, contentId: ContentId, manifest: Uint8Array): void;
 
+  /** Reads the signed manifest of a published content. */
+  readManifest(association: number, contentId: ContentId): void;
+
   answer(requestNumber: number, answer: Answer): void;
+
+  note(note: Note): void;
 };
 
 /** Why the coordinator closes an association; numbers are part of the protocol. */
@@ -139,4 +174,8 @@ export const CLOSE_CODES = {
   replaced: 256,
   /** The certificate is good, but the server does not know the device. */
   unknownDevice: 257,
+  /** The device's version is older than the server works with. */
+  versionTooOld: 258,
+  /** The device's version is newer than the server works with. */
+  versionTooNew: 259,
 } as const;

@@ -1,27 +1,30 @@
-import { type DeviceId, deviceIdOf } from "../base/ids.ts";
-import { invariant, unreachable } from "../base/invariant.ts";
+import type { ContentId, DeviceId } from "../base/ids.ts";
+import { unreachable } from "../base/invariant.ts";
 import { type Due, earlier, type Machine } from "../base/machine.ts";
 import type { Crypto } from "../effects/crypto.ts";
-import type { Enrol, Message } from "../wire/messages.ts";
+import type { Origin } from "../wire/messages.ts";
+import { Accusations } from "./accusations.ts";
+import { Clones } from "./clones.ts";
 import { obey, type Parts } from "./commands.ts";
-import {
-  CLOSE_CODES,
-  type CoordinatorInput,
-  type CoordinatorOutbox,
-  type EnrolmentOutcome,
-} from "./contract.ts";
+import { CLOSE_CODES, type CoordinatorInput, type CoordinatorOutbox } from "./contract.ts";
+import { onAccusation, onManifestWanted, onRegister, refuseClone } from "./devices.ts";
+import { Enrolments } from "./enrolments.ts";
+import { type LedgerStanding, ledgerOf } from "./ledger-view.ts";
+import { ManifestRequests } from "./manifest-requests.ts";
 import { Offices } from "./offices.ts";
+import { Origins } from "./origins.ts";
+import { Policies } from "./policies.ts";
 import { Publications } from "./publications.ts";
 import { Rollout } from "./rollout.ts";
-import { canonicalHosts, HOST_NAME_LENGTH_MAX, NO_FACTS, type Now, Roster } from "./roster.ts";
-import type { ContentRow, CoordinatorState } from "./state.ts";
-import { plainText } from "./text.ts";
+import { canonicalHosts, type Now, Roster } from "./roster.ts";
+import type { AccusationRow, ContentRow, CoordinatorState } from "./state.ts";
 import {
   type DeploymentStanding,
   type DeploymentSummary,
   type DeviceStanding,
   standingOf,
   summarise,
+  versionOf,
 } from "./views.ts";
 
 /** What a coordinator needs to begin. */
@@ -35,13 +38,38 @@ export type CoordinatorSetup = {
   readonly nowUs: number;
 };
 
-/** Somebody without a certificate whose request is being decided. */
-type Stranger = {
-  readonly deviceId: DeviceId;
-  readonly hostName: string;
-  readonly machineId: string;
-  readonly host: string;
-};
+/** Puts the parts together; what they ask of each other is asked when it is needed. */
+function partsOf(setup: CoordinatorSetup): Parts {
+  const { state, randomBytes } = setup;
+  const offices = new Offices(state, {
+    serverHosts: canonicalHosts(setup.serverHosts),
+    randomBytes,
+  });
+  const roster = new Roster(state.devices, offices, state.epoch);
+  const origins = new Origins(state.origins);
+  const rollout: Rollout = new Rollout(state, roster, (contentId, nowUs) =>
+    policies.contentChanged(contentId, nowUs),
+  );
+  const policies = new Policies(state.epoch, {
+    origins: () => origins.list(),
+    shunned: () => roster.shunned(),
+    deployed: () => rollout.deployed(),
+    holders: (contentId) => rollout.holders(contentId),
+    isPresent: (deviceId) => roster.isPresent(deviceId),
+    shares: (office) => (offices.get(office)?.type ?? "vpn") !== "vpn",
+  });
+  return {
+    roster,
+    publications: new Publications(state.contents),
+    rollout,
+    origins,
+    policies,
+    accusations: new Accusations(state.accusations),
+    clones: new Clones(),
+    manifests: new ManifestRequests(),
+    randomBytes,
+  };
+}
 
 /**
  * The whole brain of the server: who is enrolled and present, in which office each device is, who
@@ -52,20 +80,15 @@ type Stranger = {
  */
 export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox> {
   readonly #parts: Parts;
-  readonly #strangers = new Map<number, Stranger>();
+  readonly #enrolments: Enrolments;
+  /** From where the devices that have an association are heard. */
+  readonly #hosts = new Map<number, string>();
   /** Wall clock less the monotonic one. */
   #wallOffsetMs: number;
 
   constructor(setup: CoordinatorSetup) {
-    const { state } = setup;
-    const offices = new Offices(state.offices, canonicalHosts(setup.serverHosts));
-    const roster = new Roster(state.devices, offices, state.epoch);
-    this.#parts = {
-      roster,
-      publications: new Publications(state.contents),
-      rollout: new Rollout(state, roster),
-      randomBytes: setup.randomBytes,
-    };
+    this.#parts = partsOf(setup);
+    this.#enrolments = new Enrolments(this.#parts);
     this.#wallOffsetMs = setup.wallMs - setup.nowUs / 1_000;
   }
 
@@ -74,30 +97,56 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     if (input.kind === "wall-clock") this.#wallOffsetMs = input.wallMs - nowUs / 1_000;
     const now = { nowUs, wallMs: Math.max(0, Math.round(this.#wallOffsetMs + nowUs / 1_000)) };
     this.#apply(now, input, outbox);
-    const { roster, rollout, publications } = this.#parts;
+    const { roster, rollout, publications, policies, manifests } = this.#parts;
     publications.expire(nowUs, outbox);
+    roster.offices.save(outbox);
     roster.directories.send(nowUs, outbox);
+    policies.send(nowUs, outbox);
+    manifests.read(nowUs, outbox);
     if (roster.hasUnsaved) rollout.saveSoon(nowUs);
     rollout.save(now, outbox);
   }
 
   due(): Due {
-    const { roster, rollout, publications } = this.#parts;
-    return earlier(earlier(roster.directories.due(), rollout.due()), publications.due());
+    const { roster, rollout, publications, policies, manifests } = this.#parts;
+    const machines = [roster.directories, rollout, publications, policies, manifests];
+    return machines.map((machine) => machine.due()).reduce(earlier);
   }
 
   /** All enrolled devices, in the order of their enrolment. */
   devices(): readonly DeviceStanding[] {
     const { roster } = this.#parts;
-    return roster
-      .devices()
-      .map((device) => ({ ...device, present: roster.isPresent(device.deviceId) }));
+    return roster.devices().map((device) => ({
+      ...device,
+      present: roster.isPresent(device.deviceId),
+      version: versionOf(device.productVersion),
+    }));
+  }
+
+  /** Whether the identity of a device has been taken back. */
+  isRetired(deviceId: DeviceId): boolean {
+    return this.#parts.roster.device(deviceId)?.retiredAtMs !== undefined;
+  }
+
+  /** What is said against a device, the oldest first. */
+  accusations(deviceId: DeviceId): readonly AccusationRow[] {
+    return this.#parts.accusations.against(deviceId);
+  }
+
+  /** Where packages can be had when no device has them, in the order in which they are asked. */
+  origins(): readonly Origin[] {
+    return this.#parts.origins.list();
+  }
+
+  /** What has come into each office of each content, or of one. */
+  ledger(contentId?: ContentId): readonly LedgerStanding[] {
+    return ledgerOf(this.#parts, contentId);
   }
 
   /** How many devices are enrolled, and how many of them the server hears from. */
   counts(): { readonly enrolled: number; readonly present: number } {
     const { roster } = this.#parts;
-    return { enrolled: roster.devices().length, present: roster.presentCount };
+    return { enrolled: roster.active().length, present: roster.presentCount };
   }
 
   /** All published contents, the newest first. */
@@ -134,16 +183,19 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
         this.#onDown(now, input.association);
         break;
       case "message":
-        this.#onMessage(now, input.association, input.message, outbox);
+        this.#onMessage(now, input, outbox);
         break;
       case "stranger-message":
         this.#onStranger(input, outbox);
         break;
       case "enrolment-decided":
-        this.#onEnrolment(now, input.association, input.outcome, outbox);
+        this.#enrolments.onDecided(input.association, input.outcome, now, outbox);
         break;
       case "manifest-judged":
         this.#parts.publications.onJudged(input, now.wallMs, outbox);
+        break;
+      case "manifest-read":
+        this.#parts.manifests.onRead(input, now.nowUs, outbox);
         break;
       case "command":
         outbox.answer(input.requestNumber, obey(this.#parts, input.command, now, outbox));
@@ -161,36 +213,54 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     { association, deviceId, host }: Extract<CoordinatorInput, { kind: "device-up" }>,
     outbox: CoordinatorOutbox,
   ): void {
-    const { roster, publications } = this.#parts;
+    const { roster } = this.#parts;
     if (roster.device(deviceId) === undefined) {
       const reason = "The server does not know this device: enrol it again.";
       outbox.send(association, { kind: "refused", code: "unknown-device", reason });
       outbox.close(association, CLOSE_CODES.unknownDevice, reason);
       return;
     }
+    this.#hosts.set(association, host);
+    if (roster.device(deviceId)?.retiredAtMs !== undefined) {
+      refuseClone(this.#parts, { association, deviceId }, outbox);
+      return;
+    }
     const session = { association, deviceId, host, deploymentsKey: "" };
     const replaced = roster.up(session, now.wallMs);
     if (replaced === undefined || replaced.association === association) return;
-    publications.forget(replaced.association);
+    this.#onDown(now, replaced.association);
     const reason = "The device has connected anew.";
     outbox.close(replaced.association, CLOSE_CODES.replaced, reason);
   }
 
   #onDown(now: Now, association: number): void {
-    this.#strangers.delete(association);
-    this.#parts.publications.forget(association);
-    this.#parts.roster.down(association, now.nowUs, now.wallMs);
+    const { publications, policies, clones, manifests, roster } = this.#parts;
+    this.#hosts.delete(association);
+    this.#enrolments.forget(association);
+    publications.forget(association);
+    policies.forget(association);
+    clones.forget(association);
+    manifests.forget(association);
+    if (roster.down(association, now.nowUs, now.wallMs)) policies.membersChanged(now.nowUs);
   }
 
-  #onMessage(now: Now, association: number, message: Message, outbox: CoordinatorOutbox): void {
-    const { roster, rollout, publications } = this.#parts;
+  #onMessage(
+    now: Now,
+    input: Extract<CoordinatorInput, { kind: "message" }>,
+    outbox: CoordinatorOutbox,
+  ): void {
+    const { association, message } = input;
+    const { roster, rollout, publications, clones } = this.#parts;
+    if (clones.former(association) !== undefined) {
+      this.#onFormer(input, outbox);
+      return;
+    }
     const session = roster.session(association);
     // Of an association that has been replaced, something may still be under way.
     if (session === undefined) return;
     switch (message.kind) {
       case "register":
-        roster.register(session, message, now, outbox);
-        rollout.tell(session, outbox);
+        onRegister(this.#parts, session, message, now, outbox);
         break;
       case "progress":
         // Of a content that was never published there is nothing to keep.
@@ -199,6 +269,12 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
         break;
       case "publish-part":
         publications.onPart(session, message, now.nowUs, outbox);
+        break;
+      case "accusation":
+        onAccusation(this.#parts, session, message, now, outbox);
+        break;
+      case "manifest-wanted":
+        onManifestWanted(this.#parts, session, message, { nowUs: now.nowUs, outbox });
         break;
       default: {
         const reason = `A server has no use for a "${message.kind}" message: check the versions.`;
@@ -212,66 +288,24 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     outbox: CoordinatorOutbox,
   ): void {
     const { association, message, host } = input;
-    if (message.kind !== "enrol") {
-      const reason = "Without a certificate a device can only enrol: run branchline agent enrol.";
-      outbox.send(association, { kind: "refused", code: "not-enrolled", reason });
+    if (message.kind === "enrol") {
+      this.#enrolments.onEnrol(association, host, message, outbox);
       return;
     }
-    if (this.#strangers.has(association)) {
-      const reason = "The request before this one is not decided yet: wait for its answer.";
-      outbox.send(association, { kind: "refused", code: "enrolment-busy", reason });
-      return;
-    }
-    const stranger = this.#strangerOf(message, host);
-    this.#strangers.set(association, stranger);
-    const { securityKey, request } = message;
-    outbox.requestEnrolment(association, { ...stranger, securityKey, request });
+    const reason = "Without a certificate a device can only enrol: run branchline agent enrol.";
+    outbox.send(association, { kind: "refused", code: "not-enrolled", reason });
   }
 
-  /** The server chooses the id: what a device could choose, it could also claim. */
-  #strangerOf(message: Enrol, host: string): Stranger {
-    const deviceId = deviceIdOf(this.#parts.randomBytes(16));
-    invariant(deviceId !== undefined, "sixteen random bytes are a device id");
-    return {
-      deviceId,
-      hostName: plainText(message.hostName, HOST_NAME_LENGTH_MAX),
-      machineId: plainText(message.machineId, 256),
-      host: canonicalHosts([host])[0] ?? "",
-    };
-  }
-
-  #onEnrolment(
-    now: Now,
-    association: number,
-    outcome: EnrolmentOutcome,
+  /** What comes over an association of an identity that was taken back. */
+  #onFormer(
+    { association, deviceId, message }: Extract<CoordinatorInput, { kind: "message" }>,
     outbox: CoordinatorOutbox,
   ): void {
-    const stranger = this.#strangers.get(association);
-    // Gone before it was decided: nobody has the certificate, so there is no device.
-    if (stranger === undefined) return;
-    this.#strangers.delete(association);
-    if (outcome.kind === "refused") {
-      outbox.send(association, outcome);
-      return;
+    const host = this.#hosts.get(association) ?? "";
+    if (message.kind === "enrol-anew") {
+      this.#enrolments.onEnrolAnew(association, deviceId, { host, message }, outbox);
+    } else if (message.kind === "register" || message.kind === "renew") {
+      refuseClone(this.#parts, { association, deviceId }, outbox);
     }
-    const { deviceId, hostName, machineId, host } = stranger;
-    const { roster } = this.#parts;
-    const { office, added } = roster.offices.place([host]);
-    if (added) outbox.persist({ kind: "offices-replace", offices: roster.offices.state() });
-    const device = {
-      deviceId,
-      hostName,
-      machineId,
-      office,
-      hosts: [],
-      seenHost: host,
-      portOffset: 0,
-      facts: NO_FACTS,
-      productVersion: "",
-      enrolledAtMs: now.wallMs,
-      lastSeenAtMs: now.wallMs,
-    };
-    roster.enrol(device, outbox);
-    outbox.send(association, { ...outcome, deviceId });
   }
 }

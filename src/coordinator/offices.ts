@@ -4,31 +4,72 @@ import { NO_OFFICE } from "../topology/limits.ts";
 import type { Finding, Office, OfficeSpec } from "../topology/office.ts";
 import {
   buildTopology,
+  judgeServer,
   officeOf,
   pathToCentral,
   specsOf,
   type Topology,
 } from "../topology/topology.ts";
-import type { OfficesState } from "./state.ts";
+import type { CoordinatorOutbox } from "./contract.ts";
+import { type PlacementSources, placeOf, type Whereabouts } from "./placement.ts";
+import type { CoordinatorState, OfficesState } from "./state.ts";
 
 /** What an office list says of itself where it is not one. */
 type Judged = Result<readonly Finding[], readonly Finding[]>;
 
+/** Length of what the devices of an office recognise each other by, in bytes. */
+const OFFICE_KEY_BYTES = 32;
+
+/** Most subnets of its office that a device is told of. */
+const SUBNETS_TOLD_MAX = 1_024;
+
 /** The topology in force: entered by an administrator, or generated from what devices report. */
 export class Offices {
   readonly #serverHosts: readonly string[];
+  readonly #randomBytes: (length: number) => Uint8Array;
+  readonly #keys: Map<string, Uint8Array>;
   #generated: boolean;
   #topology: Topology | undefined;
+  #unsaved = false;
 
-  constructor(state: OfficesState, serverHosts: readonly string[]) {
-    this.#serverHosts = serverHosts;
-    this.#generated = state.generated;
-    this.#topology = topologyOf(state.offices);
+  constructor(
+    { offices, officeKeys }: Pick<CoordinatorState, "offices" | "officeKeys">,
+    given: {
+      /** The server's own addresses. */
+      readonly serverHosts: readonly string[];
+      readonly randomBytes: (length: number) => Uint8Array;
+    },
+  ) {
+    this.#serverHosts = given.serverHosts;
+    this.#randomBytes = given.randomBytes;
+    this.#generated = offices.generated;
+    this.#topology = topologyOf(offices.offices);
+    this.#keys = new Map(officeKeys);
+    this.#keepKeys();
   }
 
   /** What to persist. */
   state(): OfficesState {
     return { generated: this.#generated, offices: this.specs() };
+  }
+
+  /** Persists the topology where it has changed. */
+  save(outbox: CoordinatorOutbox): void {
+    if (!this.#unsaved) return;
+    this.#unsaved = false;
+    const officeKeys = new Map(this.#keys);
+    outbox.persist({ kind: "offices-replace", offices: this.state(), officeKeys });
+  }
+
+  /** What the devices of an office know each other by; of no use to those in none. */
+  key(name: string): Uint8Array {
+    return this.#keys.get(name) ?? this.#randomBytes(OFFICE_KEY_BYTES);
+  }
+
+  /** The subnets of an office as text, at most as many as a message can carry. */
+  subnets(name: string): readonly string[] {
+    const subnets = this.#topology?.offices.get(name)?.subnets ?? [];
+    return subnets.slice(0, SUBNETS_TOLD_MAX).map(({ text }) => text);
   }
 
   specs(): ReturnType<typeof specsOf> {
@@ -60,69 +101,65 @@ export class Offices {
     if (specs.length === 0) {
       this.#generated = true;
       this.#topology = undefined;
+      this.#keepKeys();
+      this.#unsaved = true;
       return ok([]);
     }
     const built = buildTopology(specs);
     if (!built.ok) return built;
-    const misplaced = this.#misplacedServer(built.value);
+    const misplaced = judgeServer(built.value, this.#serverHosts);
     if (misplaced !== undefined) {
       return { ok: false, error: [...built.value.findings, misplaced] };
     }
     this.#generated = false;
     this.#topology = built.value;
+    this.#keepKeys();
+    this.#unsaved = true;
     return ok(built.value.findings);
   }
 
   /**
-   * The office of a device: of the first of its addresses that lies in one.
+   * The office of a device, by the rules of {@link placeOf}.
    *
-   * Where the topology is generated and none does, the subnet of the first becomes an office;
-   * `added` says so.
+   * Where the topology is generated and no office claims the device, the subnet from which the
+   * server hears it becomes one.
    */
-  place(hosts: readonly string[]): { readonly office: string; readonly added: boolean } {
-    const found = this.#find(hosts);
-    if (found !== undefined) return { office: found, added: false };
-    const added = this.#generated && this.#generate(hosts);
-    return { office: this.#find(hosts) ?? NO_OFFICE, added };
+  place(where: Whereabouts, seenMember: PlacementSources["seenMember"]): string {
+    const sources = { officeOf: (host: string) => this.#find(host), seenMember };
+    const found = placeOf(where, sources);
+    if (found !== undefined) return found;
+    if (this.#generated) this.#generate(where.seenHost);
+    return placeOf(where, sources) ?? NO_OFFICE;
   }
 
-  #find(hosts: readonly string[]): string | undefined {
-    const topology = this.#topology;
-    if (topology === undefined) return undefined;
-    for (const host of hosts) {
-      const office = officeOf(topology, host);
-      if (office !== undefined) return office;
-    }
-    return undefined;
+  #find(host: string): string | undefined {
+    return this.#topology === undefined ? undefined : officeOf(this.#topology, host);
   }
 
-  /** Adds the office of the first address, after the Central Office where there is none yet. */
-  #generate(hosts: readonly string[]): boolean {
-    const [host = ""] = hosts;
-    let added = false;
-    for (let round = 0; round < 2 && this.#find([host]) === undefined; round += 1) {
+  /** Adds the office of an address, after the Central Office where there is none yet. */
+  #generate(host: string): void {
+    for (let round = 0; round < 2 && this.#find(host) === undefined; round += 1) {
       const specs = this.specs();
       const office = generateOffice(specs, host, this.#serverHosts);
       const topology = office === undefined ? undefined : topologyOf([...specs, office]);
       if (topology === undefined) break;
       this.#topology = topology;
-      added = true;
+      this.#keepKeys();
+      this.#unsaved = true;
     }
-    return added;
   }
 
-  /** Row B13: the server sits in a subnet of the Central Office. */
-  #misplacedServer(topology: Topology): Finding | undefined {
-    const outside = this.#serverHosts.find((host) => officeOf(topology, host) !== topology.central);
-    if (outside === undefined) return undefined;
-    const rule = `the server's address ${outside} must lie in the Central Office`;
-    return {
-      severity: "error",
-      code: "server-outside-central",
-      office: topology.central,
-      row: 0,
-      sentence: `Office "${topology.central}": ${rule}: add a subnet that holds it.`,
-    };
+  /** Gives each office a key that has none, and forgets those of offices that are no more. */
+  #keepKeys(): void {
+    const names = new Set(this.#topology?.offices.keys() ?? []);
+    for (const name of this.#keys.keys()) {
+      if (!names.has(name)) this.#keys.delete(name);
+    }
+    for (const name of names) {
+      if (this.#keys.has(name)) continue;
+      this.#keys.set(name, this.#randomBytes(OFFICE_KEY_BYTES));
+      this.#unsaved = true;
+    }
   }
 }
 

@@ -3,11 +3,14 @@ import { type Due, NEVER } from "../base/machine.ts";
 import { MS } from "../base/units.ts";
 import type { DeploymentEntry, Progress } from "../wire/messages.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
+import { type Intake, Ledger } from "./ledger.ts";
 import type { Now, Roster, Session } from "./roster.ts";
 import {
+  type CoordinatorState,
   type Counters,
   type DeploymentRow,
   type DeviceRow,
+  NO_BYTES,
   type Priority,
   type ProgressRow,
   totalOf,
@@ -26,8 +29,6 @@ export const SAVE_DELAY_US: number = 500 * MS;
 /** On the wire: lower is served first. */
 const PRIORITY_NUMBERS: Readonly<Record<Priority, number>> = { high: 0, medium: 1, low: 2 };
 
-const ZERO: Counters = { wanInBytes: 0, lanInBytes: 0, wanOutBytes: 0, lanOutBytes: 0 };
-
 /** A deployment with its targets in a form that is quick to ask. */
 type Deployment = {
   row: DeploymentRow;
@@ -37,8 +38,10 @@ type Deployment = {
 
 /** Who is to have what, and how far everyone is. */
 export class Rollout {
+  readonly ledger: Ledger;
   readonly #epoch: number;
   readonly #roster: Roster;
+  readonly #onHolders: (contentId: ContentId, nowUs: number) => void;
   readonly #deployments = new Map<string, Deployment>();
   readonly #progress = new Map<ContentId, Map<DeviceId, ProgressRow>>();
   readonly #unsaved = new Set<ProgressRow>();
@@ -47,14 +50,14 @@ export class Rollout {
   #version = 0;
   #saveAtUs = Number.POSITIVE_INFINITY;
 
+  /** @param onHolders - Told when who has a content, or whether a deployment names it, changes. */
   constructor(
-    given: {
-      readonly epoch: number;
-      readonly deployments: readonly DeploymentRow[];
-      readonly progress: readonly ProgressRow[];
-    },
+    given: Pick<CoordinatorState, "epoch" | "deployments" | "progress" | "ledger">,
     roster: Roster,
+    onHolders: (contentId: ContentId, nowUs: number) => void,
   ) {
+    this.ledger = new Ledger(given.ledger);
+    this.#onHolders = onHolders;
     this.#epoch = given.epoch;
     this.#roster = roster;
     for (const row of given.deployments) this.#deployments.set(row.deploymentId, indexed(row));
@@ -78,7 +81,27 @@ export class Rollout {
   targetsOf(deploymentId: string): readonly DeviceRow[] {
     const deployment = this.#deployments.get(deploymentId);
     if (deployment === undefined) return [];
-    return this.#roster.devices().filter((device) => matches(deployment, device));
+    return this.#roster.active().filter((device) => matches(deployment, device));
+  }
+
+  /** Whether a deployment of this content is for the device. */
+  isFor(contentId: ContentId, device: DeviceRow): boolean {
+    return [...this.#deployments.values()].some(
+      (deployment) => deployment.row.contentId === contentId && matches(deployment, device),
+    );
+  }
+
+  /** The contents that deployments name, each once. */
+  deployed(): ReadonlySet<ContentId> {
+    return new Set([...this.#deployments.values()].map(({ row }) => row.contentId));
+  }
+
+  /** The devices that have all of a content. */
+  holders(contentId: ContentId): readonly DeviceRow[] {
+    return [...this.progressOf(contentId).values()].flatMap(({ deviceId, state }) => {
+      const device = state === "complete" ? this.#roster.device(deviceId) : undefined;
+      return device === undefined || device.retiredAtMs !== undefined ? [] : [device];
+    });
   }
 
   /** What is known of a content, by device. */
@@ -91,6 +114,7 @@ export class Rollout {
     this.#deployments.set(row.deploymentId, indexed(row));
     outbox.persist({ kind: "deployment-add", deployment: row });
     this.#unjudged.add(row.contentId);
+    this.#onHolders(row.contentId, nowUs);
     this.saveSoon(nowUs);
     this.tellAll(outbox);
   }
@@ -118,10 +142,11 @@ export class Rollout {
   /** Takes in how far a registered device is with a published content. */
   onProgress(session: Session, said: Progress, now: Now): void {
     const { deviceId, bootId } = session;
-    if (bootId === undefined) return;
+    const device = this.#roster.device(deviceId);
+    if (bootId === undefined || device === undefined) return;
     const rows = this.#rows(said.contentId);
     const before = rows.get(deviceId);
-    const { wanInBytes, lanInBytes, wanOutBytes, lanOutBytes } = said;
+    const { wanInBytes, lanInBytes, wanOutBytes, lanOutBytes, originInBytes } = said;
     const row: ProgressRow = {
       contentId: said.contentId,
       deviceId,
@@ -131,15 +156,26 @@ export class Rollout {
       piecesHeld: Math.min(said.piecesHeld, said.pieces),
       heldBytes: Math.min(said.heldBytes, said.sizeBytes),
       base: baseOf(before, bootId),
-      current: { wanInBytes, lanInBytes, wanOutBytes, lanOutBytes },
+      current: { wanInBytes, lanInBytes, wanOutBytes, lanOutBytes, originInBytes },
+      farInBytes: said.farInBytes,
+      office: device.office,
       rvp: said.rvp,
       problem: plainText(said.problem, 1_024),
       updatedAtMs: now.wallMs,
     };
     rows.set(deviceId, row);
+    const path = this.#roster.offices.path(device.office).map(({ name }) => name);
+    const newcomer = before?.office !== device.office;
+    this.ledger.charge(said.contentId, path.length === 0 ? [device.office] : path, {
+      intake: intakeOf(before, row),
+      newcomer,
+    });
     if (before !== undefined) this.#unsaved.delete(before);
     this.#unsaved.add(row);
-    if (row.state === "complete") this.#unjudged.add(said.contentId);
+    const complete = row.state === "complete";
+    if (complete) this.#unjudged.add(said.contentId);
+    const changed = complete !== (before?.state === "complete") || newcomer;
+    if (changed) this.#onHolders(said.contentId, now.nowUs);
     this.saveSoon(now.nowUs);
   }
 
@@ -168,6 +204,7 @@ export class Rollout {
     this.#roster.save(outbox);
     for (const progress of this.#unsaved) outbox.persist({ kind: "progress-put", progress });
     this.#unsaved.clear();
+    this.ledger.save(outbox);
     for (const deployment of this.#deployments.values()) {
       const { row } = deployment;
       if (!this.#unjudged.has(row.contentId) || row.finishedAtMs !== undefined) continue;
@@ -211,8 +248,28 @@ export class Rollout {
 
 /** A device counts from zero after each start: what it had counted before is kept. */
 function baseOf(before: ProgressRow | undefined, bootId: number): Counters {
-  if (before === undefined) return ZERO;
+  if (before === undefined) return NO_BYTES;
   return before.bootId === bootId ? before.base : totalOf(before);
+}
+
+/** What has come in since the report before: counters begin at zero with each start. */
+function intakeOf(
+  before: ProgressRow | undefined,
+  { bootId, current, farInBytes }: ProgressRow,
+): Intake {
+  const known = before?.bootId === bootId ? before : undefined;
+  const had = known?.current ?? NO_BYTES;
+  const hadFrom = new Map(known?.farInBytes.map(({ office, bytes }) => [office, bytes]));
+  const gained = (now: number, then: number): number => Math.max(0, now - then);
+  return {
+    wanInBytes: gained(current.wanInBytes, had.wanInBytes),
+    lanInBytes: gained(current.lanInBytes, had.lanInBytes),
+    originInBytes: gained(current.originInBytes, had.originInBytes),
+    farInBytes: farInBytes.map(({ office, bytes }) => ({
+      office,
+      bytes: gained(bytes, hadFrom.get(office) ?? 0),
+    })),
+  };
 }
 
 function indexed(row: DeploymentRow): Deployment {

@@ -4,6 +4,7 @@ import type { Facts, Register } from "../wire/messages.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import { Directories } from "./directories.ts";
 import type { Offices } from "./offices.ts";
+import type { Whereabouts } from "./placement.ts";
 import type { DeviceRow } from "./state.ts";
 import { plainText } from "./text.ts";
 
@@ -15,6 +16,8 @@ export type Session = {
   readonly host: string;
   /** Drawn by the device at its start; absent until it has registered. */
   bootId?: number;
+  /** Devices that have answered on its LAN, as it says. */
+  witnesses?: readonly DeviceId[];
   /** What its last list of deployments said, so that it is not said again. */
   deploymentsKey: string;
 };
@@ -54,6 +57,7 @@ export class Roster {
     });
     for (const device of devices) {
       this.#devices.set(device.deviceId, device);
+      if (device.retiredAtMs !== undefined) continue;
       this.directories.moved(device.deviceId, undefined, device.office);
     }
   }
@@ -66,9 +70,21 @@ export class Roster {
     return this.#unsaved.size > 0;
   }
 
-  /** All enrolled devices. */
+  /** All devices that have ever been enrolled. */
   devices(): readonly DeviceRow[] {
     return [...this.#devices.values()];
+  }
+
+  /** The devices whose identity is good. */
+  active(): readonly DeviceRow[] {
+    return this.devices().filter(({ retiredAtMs }) => retiredAtMs === undefined);
+  }
+
+  /** The devices that the organisation shuns. */
+  shunned(): readonly DeviceId[] {
+    return this.active().flatMap(({ deviceId, shunnedAtMs }) =>
+      shunnedAtMs === undefined ? [] : [deviceId],
+    );
   }
 
   device(deviceId: DeviceId): DeviceRow | undefined {
@@ -121,19 +137,23 @@ export class Roster {
   }
 
   /** Takes in what a device says of itself, and finds its office. */
-  register(session: Session, said: Register, now: Now, outbox: CoordinatorOutbox): void {
+  register(session: Session, said: Register, now: Now): void {
     const before = this.#devices.get(session.deviceId);
     if (before === undefined) return;
     const reported = canonicalHosts(said.hosts);
-    const seen = canonicalHosts([session.host]);
-    const { office, added } = this.offices.place([...seen, ...reported]);
-    if (added) outbox.persist({ kind: "offices-replace", offices: this.offices.state() });
+    const seenHost = canonicalHosts([session.host])[0] ?? "";
     session.bootId = said.bootId;
+    session.witnesses = said.witnesses;
+    const office = this.#place(session.deviceId, {
+      hosts: reported,
+      seenHost,
+      witnesses: said.witnesses,
+    });
     this.#touch(session.deviceId, {
       hostName: plainText(said.hostName, HOST_NAME_LENGTH_MAX),
       office,
-      hosts: reported.length > 0 ? reported : seen,
-      seenHost: seen[0] ?? "",
+      hosts: reported.length > 0 || seenHost === "" ? reported : [seenHost],
+      seenHost,
       portOffset: said.portOffset,
       facts: said.facts,
       productVersion: plainText(said.productVersion, 64),
@@ -149,13 +169,43 @@ export class Roster {
 
   /** Places every device anew, after the offices have changed. */
   replaceAll(nowUs: number): void {
-    for (const device of this.#devices.values()) {
-      const { office } = this.offices.place([device.seenHost, ...device.hosts]);
-      if (office === device.office) continue;
-      this.directories.moved(device.deviceId, device.office, office);
-      this.#touch(device.deviceId, { office });
+    // Twice: a device may be placed by a witness that was placed after it.
+    for (let round = 0; round < 2; round += 1) {
+      for (const device of this.active()) {
+        const { deviceId, hosts, seenHost } = device;
+        const witnesses = this.#present.get(deviceId)?.witnesses ?? [];
+        const office = this.#place(deviceId, { hosts, seenHost, witnesses });
+        if (office === device.office) continue;
+        this.directories.moved(deviceId, device.office, office);
+        this.#touch(deviceId, { office });
+      }
     }
     this.directories.changedEverywhere(nowUs);
+  }
+
+  /** Turns a device away that says it has this version. */
+  turnAway(session: Session, productVersion: string, now: Now): void {
+    this.down(session.association, now.nowUs, now.wallMs);
+    this.#touch(session.deviceId, { productVersion: plainText(productVersion, 64) });
+  }
+
+  /** Takes an identity back: nobody is this device any more. */
+  retire(deviceId: DeviceId, now: Now): void {
+    const device = this.#devices.get(deviceId);
+    if (device === undefined) return;
+    const session = this.#present.get(deviceId);
+    if (session !== undefined) this.down(session.association, now.nowUs, now.wallMs);
+    this.#touch(deviceId, { retiredAtMs: now.wallMs });
+    this.directories.left(deviceId, device.office, now.nowUs);
+  }
+
+  /** Has the whole organisation shun a device, or trust it again. */
+  shun(deviceId: DeviceId, shunnedAtMs: number | undefined): void {
+    const device = this.#devices.get(deviceId);
+    if (device === undefined) return;
+    const { shunnedAtMs: _, ...trusted } = device;
+    this.#devices.set(deviceId, trusted);
+    this.#touch(deviceId, shunnedAtMs === undefined ? {} : { shunnedAtMs });
   }
 
   /** Persists the rows that have changed. */
@@ -165,6 +215,14 @@ export class Roster {
       if (device !== undefined) outbox.persist({ kind: "device-put", device });
     }
     this.#unsaved.clear();
+  }
+
+  #place(deviceId: DeviceId, where: Whereabouts): string {
+    return this.offices.place(where, (witness, office) => {
+      const member = this.#devices.get(witness);
+      const known = this.#present.get(witness)?.bootId !== undefined && witness !== deviceId;
+      return known && member?.office === office ? member.seenHost : undefined;
+    });
   }
 
   #touch(deviceId: DeviceId, changed: Partial<DeviceRow>): void {

@@ -1,6 +1,6 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { OfficeSpec } from "../topology/office.ts";
-import type { ContentState, Facts } from "../wire/messages.ts";
+import type { ContentState, Facts, Offence, OfficeBytes, Origin } from "../wire/messages.ts";
 
 /** An enrolled device. Times are milliseconds since 1970. */
 export type DeviceRow = {
@@ -18,6 +18,10 @@ export type DeviceRow = {
   readonly productVersion: string;
   readonly enrolledAtMs: number;
   readonly lastSeenAtMs: number;
+  /** Since when nobody takes pieces from it any more (row B20); absent where it is trusted. */
+  readonly shunnedAtMs?: number;
+  /** When its identity was taken back, because two machines had it; absent where it is good. */
+  readonly retiredAtMs?: number;
 };
 
 /** One file of a published content. */
@@ -78,6 +82,8 @@ export type Counters = {
   readonly lanInBytes: number;
   readonly wanOutBytes: number;
   readonly lanOutBytes: number;
+  /** From the CDN or file storage. */
+  readonly originInBytes: number;
 };
 
 /** Where a device stands with a content. */
@@ -93,6 +99,10 @@ export type ProgressRow = {
   /** Everything from before that start. */
   readonly base: Counters;
   readonly current: Counters;
+  /** What of the bytes over the line since that start came from offices above the parent. */
+  readonly farInBytes: readonly OfficeBytes[];
+  /** The office that the device was in when it reported this. */
+  readonly office: string;
   readonly rvp: boolean;
   /** What is wrong and how to mend it; empty where nothing is. */
   readonly problem: string;
@@ -105,6 +115,29 @@ export type OfficesState = {
   readonly offices: readonly OfficeSpec[];
 };
 
+/** What has come into an office of one content, over all time (row D3). Bytes are of pieces. */
+export type LedgerRow = {
+  readonly contentId: ContentId;
+  readonly office: string;
+  /** Over the link from the parent office: for its own devices and for the offices below it. */
+  readonly wanBytes: number;
+  /** Between devices of the office. */
+  readonly lanBytes: number;
+  /** From the CDN or file storage. */
+  readonly originBytes: number;
+  /** How many devices have reported about the content while they were in the office. */
+  readonly devices: number;
+};
+
+/** What one device says against another (row B20); of each pair the newest is kept. */
+export type AccusationRow = {
+  readonly reporter: DeviceId;
+  readonly accused: DeviceId;
+  readonly contentId: ContentId;
+  readonly offence: Offence;
+  readonly atMs: number;
+};
+
 /** Everything of the server that survives a restart and that its brain needs. */
 export type CoordinatorState = {
   /** Greater at each start than at the one before: what the server says is numbered by it. */
@@ -114,6 +147,11 @@ export type CoordinatorState = {
   readonly offices: OfficesState;
   readonly deployments: readonly DeploymentRow[];
   readonly progress: readonly ProgressRow[];
+  /** By the name of the office: what its devices recognise each other by. 32 bytes each. */
+  readonly officeKeys: ReadonlyMap<string, Uint8Array>;
+  readonly origins: readonly Origin[];
+  readonly ledger: readonly LedgerRow[];
+  readonly accusations: readonly AccusationRow[];
 };
 
 /** A change of what survives. All changes of one step are made together or not at all. */
@@ -127,7 +165,11 @@ export type Change =
       /** Signed, as it travels. */
       readonly manifest: Uint8Array;
     }
-  | { readonly kind: "offices-replace"; readonly offices: OfficesState }
+  | {
+      readonly kind: "offices-replace";
+      readonly offices: OfficesState;
+      readonly officeKeys: ReadonlyMap<string, Uint8Array>;
+    }
   | { readonly kind: "deployment-add"; readonly deployment: DeploymentRow }
   | {
       readonly kind: "deployment-finish";
@@ -135,7 +177,17 @@ export type Change =
       readonly finishedAtMs: number;
     }
   /** Adds a row, or replaces the one of its content and device. */
-  | { readonly kind: "progress-put"; readonly progress: ProgressRow };
+  | { readonly kind: "progress-put"; readonly progress: ProgressRow }
+  /** Adds a row, or replaces the one of its content and office. */
+  | { readonly kind: "ledger-put"; readonly row: LedgerRow }
+  | { readonly kind: "origins-replace"; readonly origins: readonly Origin[] }
+  /** Adds a row, or replaces the one of its pair of devices. */
+  | { readonly kind: "accusation-put"; readonly accusation: AccusationRow }
+  | {
+      readonly kind: "accusation-remove";
+      readonly reporter: DeviceId;
+      readonly accused: DeviceId;
+    };
 
 /** What a server has before anything has happened. */
 export function emptyState(epoch: number): CoordinatorState {
@@ -146,8 +198,21 @@ export function emptyState(epoch: number): CoordinatorState {
     offices: { generated: true, offices: [] },
     deployments: [],
     progress: [],
+    officeKeys: new Map(),
+    origins: [],
+    ledger: [],
+    accusations: [],
   };
 }
+
+/** A device of which nothing has been counted. */
+export const NO_BYTES: Counters = {
+  wanInBytes: 0,
+  lanInBytes: 0,
+  wanOutBytes: 0,
+  lanOutBytes: 0,
+  originInBytes: 0,
+};
 
 /** The bytes of a device over all its restarts. */
 export function totalOf({ base, current }: Pick<ProgressRow, "base" | "current">): Counters {
@@ -156,6 +221,7 @@ export function totalOf({ base, current }: Pick<ProgressRow, "base" | "current">
     lanInBytes: add(base.lanInBytes, current.lanInBytes),
     wanOutBytes: add(base.wanOutBytes, current.wanOutBytes),
     lanOutBytes: add(base.lanOutBytes, current.lanOutBytes),
+    originInBytes: add(base.originInBytes, current.originInBytes),
   };
 }
 

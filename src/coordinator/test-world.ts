@@ -10,9 +10,17 @@ import type {
   Progress,
   Register,
 } from "../wire/messages.ts";
-import type { Answer, Command, CoordinatorInput, EnrolmentRequest } from "./contract.ts";
+import type { Answer, Command, CoordinatorInput, EnrolmentRequest, Note } from "./contract.ts";
 import { Coordinator } from "./coordinator.ts";
-import type { Change, CoordinatorState, DeploymentRow, DeviceRow, ProgressRow } from "./state.ts";
+import type {
+  AccusationRow,
+  Change,
+  CoordinatorState,
+  DeploymentRow,
+  DeviceRow,
+  LedgerRow,
+  ProgressRow,
+} from "./state.ts";
 
 // What the tests of this folder share: a server and its devices in virtual time.
 
@@ -40,6 +48,8 @@ export class World {
   readonly judged: { association: number; contentId: ContentId; manifest: Uint8Array }[] = [];
   readonly closed: { association: number; code: number }[] = [];
   readonly changes: Change[] = [];
+  readonly notes: Note[] = [];
+  readonly manifestsRead: { association: number; contentId: ContentId }[] = [];
   state: CoordinatorState;
   nowUs = 0;
   readonly #sent = new Map<number, Message[]>();
@@ -71,6 +81,8 @@ export class World {
       requestEnrolment: (_, request) => this.enrolments.push(request),
       judgeManifest: (association, contentId, manifest) =>
         this.judged.push({ association, contentId, manifest }),
+      readManifest: (association, contentId) => this.manifestsRead.push({ association, contentId }),
+      note: (note) => this.notes.push(note),
       answer: (requestNumber, answer) => this.#answers.set(requestNumber, answer),
     });
   }
@@ -208,7 +220,7 @@ export function register(said: Partial<Register> = {}): Register {
     portOffset: 0,
     facts,
     bootId: 1,
-    machineId: "machine-1",
+    machineId: "m1",
     witnesses: [],
     ...said,
   };
@@ -244,7 +256,7 @@ function applied(state: CoordinatorState, change: Change): CoordinatorState {
     case "content-add":
       return { ...state, contents: [...state.contents, change.content] };
     case "offices-replace":
-      return { ...state, offices: change.offices };
+      return { ...state, offices: change.offices, officeKeys: change.officeKeys };
     case "deployment-add":
       return { ...state, deployments: [...state.deployments, change.deployment] };
     case "deployment-finish": {
@@ -256,6 +268,20 @@ function applied(state: CoordinatorState, change: Change): CoordinatorState {
     }
     case "progress-put":
       return { ...state, progress: put(state.progress, change.progress, sameProgress) };
+    case "ledger-put":
+      return { ...state, ledger: put(state.ledger, change.row, sameLedger) };
+    case "origins-replace":
+      return { ...state, origins: change.origins };
+    case "accusation-put": {
+      const accusations = state.accusations.filter(
+        (row) => !sameAccusation(row, change.accusation),
+      );
+      return { ...state, accusations: [...accusations, change.accusation] };
+    }
+    case "accusation-remove": {
+      const accusations = state.accusations.filter((row) => !sameAccusation(row, change));
+      return { ...state, accusations };
+    }
   }
 }
 
@@ -266,6 +292,16 @@ function put<T>(rows: readonly T[], row: T, same: (a: T, b: T) => boolean): read
 
 function sameDevice(a: DeviceRow, b: DeviceRow): boolean {
   return a.deviceId === b.deviceId;
+}
+
+function sameLedger(a: LedgerRow, b: LedgerRow): boolean {
+  return a.contentId === b.contentId && a.office === b.office;
+}
+
+type Pair = Pick<AccusationRow, "reporter" | "accused">;
+
+function sameAccusation(a: Pair, b: Pair): boolean {
+  return a.reporter === b.reporter && a.accused === b.accused;
 }
 
 function sameProgress(a: ProgressRow, b: ProgressRow): boolean {

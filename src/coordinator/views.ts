@@ -1,19 +1,26 @@
+import { PRODUCT_VERSION } from "../base/constants.ts";
 import type { DeviceId } from "../base/ids.ts";
 import type { OfficeType } from "../topology/office.ts";
 import type { ContentState } from "../wire/messages.ts";
 import type { Parts } from "./commands.ts";
 import {
-  add,
   type ContentRow,
   type Counters,
   type DeploymentRow,
   type DeviceRow,
+  type LedgerRow,
+  NO_BYTES,
   type ProgressRow,
   totalOf,
 } from "./state.ts";
+import { judgeVersion, type VersionVerdict } from "./version-window.ts";
 
 /** A device as an operator sees it. */
-export type DeviceStanding = DeviceRow & { readonly present: boolean };
+export type DeviceStanding = DeviceRow & {
+  readonly present: boolean;
+  /** How its version stands to the server's; `unknown` until it has said it. */
+  readonly version: VersionVerdict | "unknown";
+};
 
 /** A deployment in a list. */
 export type DeploymentSummary = DeploymentRow & {
@@ -45,6 +52,7 @@ export type OfficeProgress = {
   readonly rvp: string;
   readonly wanBytes: number;
   readonly lanBytes: number;
+  readonly originBytes: number;
   /** `wanBytes` over the size of the content (row D3). */
   readonly copies: number;
   /** How many of its devices the deployment is for. */
@@ -93,6 +101,11 @@ export function standingOf(parts: Parts, deploymentId: string): DeploymentStandi
   return { ...row, content, devices, offices: officesOf(parts, content, devices, others) };
 }
 
+/** How a version stands to the server's own. */
+export function versionOf(productVersion: string): DeviceStanding["version"] {
+  return productVersion === "" ? "unknown" : judgeVersion(PRODUCT_VERSION, productVersion);
+}
+
 function isComplete(progress: ProgressRow | undefined): boolean {
   return progress?.state === "complete";
 }
@@ -120,23 +133,25 @@ function deviceProgress(
   };
 }
 
-const NO_BYTES: Counters = { wanInBytes: 0, lanInBytes: 0, wanOutBytes: 0, lanOutBytes: 0 };
-
 /** Offices that the deployment is for, or that have moved bytes for it, in topology order. */
 function officesOf(
-  { roster }: Parts,
+  { roster, rollout }: Parts,
   content: ContentRow,
   targets: readonly DeviceProgress[],
   others: readonly DeviceProgress[],
 ): readonly OfficeProgress[] {
   const names = new Set(roster.offices.specs().map(({ name }) => name));
+  const charged = new Map<string, LedgerRow>();
+  for (const row of rollout.ledger.rows(content.contentId)) charged.set(row.office, row);
   for (const { office } of [...targets, ...others]) names.add(office);
+  for (const name of charged.keys()) names.add(name);
   return [...names].flatMap((name) => {
     const mine = targets.filter(({ office }) => office === name);
     const all = [...mine, ...others.filter(({ office }) => office === name)];
     const office = roster.offices.get(name);
-    if (all.length === 0) return [];
-    const wanBytes = all.reduce((sum, { wanInBytes }) => add(sum, wanInBytes), 0);
+    const row = charged.get(name);
+    if (all.length === 0 && row === undefined) return [];
+    const wanBytes = row?.wanBytes ?? 0;
     return [
       {
         office: name,
@@ -144,7 +159,8 @@ function officesOf(
         ...(office?.parent === undefined ? {} : { parent: office.parent }),
         rvp: rvpOf(all),
         wanBytes,
-        lanBytes: all.reduce((sum, { lanInBytes }) => add(sum, lanInBytes), 0),
+        lanBytes: row?.lanBytes ?? 0,
+        originBytes: row?.originBytes ?? 0,
         copies: content.sizeBytes === 0 ? 0 : wanBytes / content.sizeBytes,
         devices: mine.length,
         verified: mine.filter(({ state }) => state === "complete").length,

@@ -6,6 +6,7 @@ import { emptyTally, type Tally } from "../swarm/ledger.ts";
 import type { Assembly } from "../swarm/piece-assembly.ts";
 import { PiecePicker } from "../swarm/piece-picker.ts";
 import type { ContentState } from "../wire/messages.ts";
+import { Story } from "./explanations.ts";
 
 /** What is known of a content once its manifest is there. */
 export type Known = {
@@ -13,6 +14,8 @@ export type Known = {
   readonly manifest: Manifest;
   readonly held: Bitset;
   readonly picker: PiecePicker;
+  /** Where each piece came from, and why. */
+  readonly story: Story;
 };
 
 /** A content that this device holds, fetches, or is to fetch. */
@@ -35,6 +38,8 @@ export type ContentEntry = {
   heldBytes: number;
   /** Whether it has been handed over on this device. */
   delivered: boolean;
+  /** Whether the cache has let go of its pieces. */
+  evicted: boolean;
   readonly tally: Tally;
   /** Pieces gained that the peers have not been told of. */
   readonly unannounced: number[];
@@ -56,6 +61,7 @@ export function newEntry(contentId: ContentId): ContentEntry {
     retryAtUs: 0,
     heldBytes: 0,
     delivered: false,
+    evicted: false,
     tally: emptyTally(),
     unannounced: [],
     unreported: true,
@@ -68,12 +74,26 @@ export function learnManifest(
   signed: Uint8Array,
   manifest: Manifest,
   options: { readonly pieces: Uint8Array | undefined; readonly prng: Prng },
-): void {
+): Known {
   const size = manifest.pieces.length;
   const held = (options.pieces && Bitset.fromBytes(size, options.pieces)) ?? new Bitset(size);
   const picker = new PiecePicker(held, options.prng);
-  entry.known = { signed, manifest, held, picker };
-  entry.heldBytes = countHeldBytes(entry.known);
+  const known = { signed, manifest, held, picker, story: new Story(size) };
+  entry.known = known;
+  entry.heldBytes = countHeldBytes(known);
+  return known;
+}
+
+/** Pieces that are no longer there do not count, nor are they announced. */
+export function dropPieces(entry: ContentEntry, isGone: (piece: number) => boolean): void {
+  const { known } = entry;
+  if (known === undefined) return;
+  for (let piece = 0; piece < known.held.size; piece += 1) {
+    if (isGone(piece)) known.held.delete(piece);
+  }
+  entry.heldBytes = countHeldBytes(known);
+  const announced = entry.unannounced.splice(0);
+  entry.unannounced.push(...announced.filter((piece) => known.held.has(piece)));
 }
 
 /** How many bytes of a content are held. */

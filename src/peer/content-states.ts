@@ -4,15 +4,35 @@ import { SECOND } from "../base/units.ts";
 import { decodeSignedManifest } from "../content/manifest-codec.ts";
 import type { StorageInput } from "../effects/storage.ts";
 import type { DeploymentEntry } from "../wire/messages.ts";
-import { type ContentEntry, countHeldBytes, learnManifest } from "./content-entry.ts";
+import { type ContentEntry, dropPieces, learnManifest } from "./content-entry.ts";
 import type { Conversations } from "./conversations.ts";
 import { type Act, type Core, report } from "./core.ts";
 import type { Downloads } from "./downloads.ts";
+import type { Evictions } from "./evictions.ts";
+import { type Explanations, OWN_REASONS } from "./explanations.ts";
 import type { Link } from "./link.ts";
+import { FROM_SERVER } from "./manifests.ts";
+import type { Origins } from "./origins.ts";
+import type { Rechecks } from "./rechecks.ts";
 import type { ServerLink } from "./server-link.ts";
 
 /** How long a content that could not be kept waits before it is tried again. */
 const RETRY_US = 30 * SECOND;
+
+/** Said of a content that the cache let go of before it was handed over. */
+const EVICTED_PROBLEM =
+  "The cache let go of it before it was complete: there was no room. It is fetched again.";
+
+/** What the states of contents lead to. */
+export type StateParts = {
+  readonly conversations: Conversations;
+  readonly downloads: Downloads;
+  readonly origins: Origins;
+  readonly rechecks: Rechecks;
+  readonly evictions: Evictions;
+  readonly explanations: Explanations;
+  readonly server: ServerLink;
+};
 
 /**
  * Where each content stands.
@@ -20,7 +40,7 @@ const RETRY_US = 30 * SECOND;
  * ```text
  * waiting --manifest, room--> downloading --all pieces--> checking --verified--> complete
  *    ^                             ^                         |
- *    |                             +----- pieces wrong ------+
+ *    |                             +----- pieces wrong ------+ <-- a piece rotted -- complete
  *    +-- RETRY_US -- failed <-- no room, manifest not acceptable
  * ```
  */
@@ -28,13 +48,21 @@ export class ContentStates {
   readonly #core: Core;
   readonly #conversations: Conversations;
   readonly #downloads: Downloads;
+  readonly #origins: Origins;
+  readonly #rechecks: Rechecks;
+  readonly #evictions: Evictions;
+  readonly #explanations: Explanations;
   readonly #server: ServerLink;
 
-  constructor(core: Core, conversations: Conversations, downloads: Downloads, server: ServerLink) {
+  constructor(core: Core, parts: StateParts) {
     this.#core = core;
-    this.#conversations = conversations;
-    this.#downloads = downloads;
-    this.#server = server;
+    this.#conversations = parts.conversations;
+    this.#downloads = parts.downloads;
+    this.#origins = parts.origins;
+    this.#rechecks = parts.rechecks;
+    this.#evictions = parts.evictions;
+    this.#explanations = parts.explanations;
+    this.#server = parts.server;
   }
 
   /** The server says all that this device is to have. */
@@ -55,8 +83,10 @@ export class ContentStates {
         continue;
       }
       for (const link of this.#core.links.values()) this.#conversations.open(act, link, contentId);
+      if (entry.evicted) this.#makeRoomAgain(act, entry);
       this.#finishWhenWhole(act, entry);
     }
+    this.#evictions.refresh(act);
   }
 
   /** The operator published a content that the store holds. */
@@ -64,13 +94,15 @@ export class ContentStates {
     const decoded = decodeSignedManifest(manifest);
     if (!decoded.ok) return;
     const entry = this.#core.entry(contentId);
-    learnManifest(entry, manifest, decoded.value.manifest, {
+    const { held, story } = learnManifest(entry, manifest, decoded.value.manifest, {
       pieces: undefined,
       prng: this.#core.prng,
     });
-    entry.known?.held.fill();
+    held.fill();
+    story.onHeld(held, OWN_REASONS.published);
     entry.heldBytes = decoded.value.manifest.sizeBytes;
     entry.state = "complete";
+    entry.evicted = false;
     this.#conversations.restate(act, entry);
     this.#server.noteProgress(act, entry, true);
   }
@@ -81,9 +113,13 @@ export class ContentStates {
     if (!entry) return;
     switch (input.kind) {
       case "piece-read":
-      case "piece-rechecked":
-      case "content-evicted":
         // For others: it concerns no state.
+        break;
+      case "piece-rechecked":
+        this.#onRechecked(act, entry, input);
+        break;
+      case "content-evicted":
+        this.#onEvicted(act, entry);
         break;
       case "content-created":
         this.#onCreated(act, entry, input.pieces);
@@ -103,6 +139,8 @@ export class ContentStates {
         entry.problem = "";
         report(act, { kind: "content-finished", contentId: entry.contentId });
         this.#server.noteProgress(act, entry, true);
+        this.#explanations.keep(act, entry);
+        this.#evictions.refresh(act);
         break;
       case "content-unfinished":
         this.#onUnfinished(act, entry, input);
@@ -114,7 +152,8 @@ export class ContentStates {
   onTick(act: Act): void {
     for (const entry of this.#core.contents.values()) {
       if (entry.state !== "failed" || !entry.wanted || act.nowUs < entry.retryAtUs) continue;
-      entry.state = entry.known === undefined ? "waiting" : "downloading";
+      entry.state = entry.known === undefined || entry.evicted ? "waiting" : "downloading";
+      if (entry.evicted) this.#makeRoomAgain(act, entry);
       for (const link of this.#core.links.values()) {
         this.#conversations.open(act, link, entry.contentId);
       }
@@ -143,13 +182,16 @@ export class ContentStates {
     const decoded = signed && decodeSignedManifest(signed);
     if (signed === undefined || decoded?.ok !== true) return;
     const { manifest } = decoded.value;
-    learnManifest(entry, signed, manifest, { pieces, prng: this.#core.prng });
+    const known = learnManifest(entry, signed, manifest, { pieces, prng: this.#core.prng });
+    known.story.onHeld(known.held, OWN_REASONS.shared);
+    entry.evicted = false;
     entry.state = "downloading";
     entry.problem = "";
     const { contentId } = entry;
     report(act, { kind: "content-started", contentId, pieces: manifest.pieces.length });
     this.#conversations.restate(act, entry);
     this.#server.noteProgress(act, entry);
+    this.#evictions.refresh(act);
     this.#finishWhenWhole(act, entry);
   }
 
@@ -177,13 +219,14 @@ export class ContentStates {
   #onStored(act: Act, entry: ContentEntry, piece: number): void {
     const { known } = entry;
     if (known === undefined) return;
-    this.#downloads.onPieceSettled(entry, piece);
+    if (!this.#origins.onStored(entry, piece)) this.#downloads.onPieceStored(entry, piece);
     if (!known.held.add(piece)) return;
     entry.heldBytes += known.manifest.pieces[piece]?.sizeBytes ?? 0;
     entry.unannounced.push(piece);
     this.#server.noteProgress(act, entry);
     this.#finishWhenWhole(act, entry);
     this.#downloads.fillAll(act);
+    this.#origins.fillAll(act);
   }
 
   #onRejected(
@@ -192,10 +235,13 @@ export class ContentStates {
     rejected: Extract<StorageInput, { kind: "piece-rejected" }>,
   ): void {
     if (rejected.cause === "disk") {
-      this.#downloads.onPieceSettled(entry, rejected.piece);
+      if (!this.#origins.onNotKept(entry, rejected.piece)) {
+        this.#downloads.onPieceSettled(entry, rejected.piece);
+      }
       this.#fail(act, entry, rejected.problem);
       return;
     }
+    if (this.#origins.onMismatch(act, entry, rejected.piece)) return;
     this.#downloads.onMismatch(act, entry, rejected.piece);
   }
 
@@ -207,10 +253,7 @@ export class ContentStates {
     const { known } = entry;
     if (known === undefined) return;
     const held = Bitset.fromBytes(known.held.size, unfinished.pieces);
-    for (let piece = 0; piece < known.held.size; piece += 1) {
-      if (held?.has(piece) !== true) known.held.delete(piece);
-    }
-    entry.heldBytes = countHeldBytes(known);
+    dropPieces(entry, (piece) => held?.has(piece) !== true);
     if (known.held.full) {
       this.#fail(act, entry, unfinished.problem);
       return;
@@ -219,6 +262,41 @@ export class ContentStates {
     entry.problem = unfinished.problem;
     this.#conversations.restate(act, entry);
     this.#server.noteProgress(act, entry, true);
+  }
+
+  /** A piece that somebody doubted has been hashed again: a wrong one is fetched elsewhere. */
+  #onRechecked(
+    act: Act,
+    entry: ContentEntry,
+    rechecked: Extract<StorageInput, { kind: "piece-rechecked" }>,
+  ): void {
+    this.#rechecks.onRechecked(act, rechecked);
+    if (rechecked.intact || entry.known?.held.has(rechecked.piece) !== true) return;
+    dropPieces(entry, (piece) => piece === rechecked.piece);
+    entry.known.story.onFailed(rechecked.piece, "it was found damaged on this disk");
+    if (entry.state === "complete") entry.state = "downloading";
+    entry.problem = "Pieces on this disk were damaged and are fetched again: check the disk.";
+    this.#conversations.restate(act, entry);
+    this.#server.noteProgress(act, entry, true);
+  }
+
+  /** The cache has let go of a content. What was handed over stays so, and is not fetched again. */
+  #onEvicted(act: Act, entry: ContentEntry): void {
+    dropPieces(entry, () => true);
+    entry.evicted = true;
+    report(act, { kind: "content-evicted", contentId: entry.contentId });
+    if (entry.delivered) entry.state = "complete";
+    else if (entry.wanted) this.#fail(act, entry, EVICTED_PROBLEM);
+    else entry.state = "waiting";
+    this.#conversations.restate(act, entry);
+    this.#server.noteProgress(act, entry, true);
+  }
+
+  /** The store has to make room anew for what it let go of. */
+  #makeRoomAgain(act: Act, entry: ContentEntry): void {
+    if (entry.known === undefined || entry.creating !== undefined) return;
+    entry.creating = { signed: entry.known.signed, association: FROM_SERVER };
+    act.outbox.createContent(entry.contentId, entry.known.signed);
   }
 
   #finishWhenWhole(act: Act, entry: ContentEntry): void {

@@ -152,3 +152,37 @@ export type PeerStatus = {
     readonly rttUs: number;
   }[];
 };
+
+/** What kind of source a piece came from. */
+export type PieceSourceKind = "own-cache" | "office-device" | "far-device" | "origin" | "unknown";
+
+/** Where a piece came from (row D4). What does not apply is absent. */
+export type PieceSource = {
+  readonly kind: PieceSourceKind;
+  readonly deviceId?: string;
+  /** The address that the device had. */
+  readonly host?: string;
+  /** The device's office. */
+  readonly office?: string;
+  /** The address or directory of an origin. */
+  readonly location?: string;
+};
+
+/** Why each piece of a content came from where it came; pieces that are not held are left out. */
+export type Explanation = {
+  readonly contentId: ContentId;
+  readonly pieces: number;
+  /** In the order of the pieces; both ends are part of a range. */
+  readonly ranges: readonly {
+    readonly first: number;
+    readonly last: number;
+    readonly source: PieceSource;
+    /** A few stable words. */
+    readonly reason: string;
+  }[];
+  readonly totals: readonly {
+    readonly source: PieceSource;
+    readonly pieces: number;
+    readonly bytes: number;
+  }[];
+};

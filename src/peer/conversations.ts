@@ -2,11 +2,13 @@ import { Bitset } from "../base/bitset.ts";
 import { equalBytes } from "../base/bytes.ts";
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import { contentTag } from "../swarm/content-tag.ts";
+import type { PiecePicker } from "../swarm/piece-picker.ts";
 import { type Holds, MANIFEST_BYTES_MAX, type Message } from "../wire/messages.ts";
 import type { ContentEntry } from "./content-entry.ts";
 import { type Act, type Core, SERVED_MAX, say } from "./core.ts";
-import { type Downloads, MISMATCHES_MAX } from "./downloads.ts";
+import type { Downloads } from "./downloads.ts";
 import type { Asked, Link } from "./link.ts";
+import type { Trust } from "./trust.ts";
 
 /** Most pieces in one announcement. */
 const GAINED_MAX = 4_096;
@@ -15,10 +17,22 @@ const GAINED_MAX = 4_096;
 export class Conversations {
   readonly #core: Core;
   readonly #downloads: Downloads;
+  readonly #trust: Trust;
 
-  constructor(core: Core, downloads: Downloads) {
+  constructor(core: Core, downloads: Downloads, trust: Trust) {
     this.#core = core;
     this.#downloads = downloads;
+    this.#trust = trust;
+  }
+
+  /** Asks those anew whose offers were set aside and who may be asked again. */
+  onTick(act: Act): void {
+    for (const link of this.#core.links.values()) {
+      if (!link.setAside || act.nowUs < link.restUntilUs) continue;
+      if (!this.#trust.mayAsk(act.nowUs, link.deviceId)) continue;
+      link.setAside = false;
+      this.openAll(act, link);
+    }
   }
 
   /** Asks a peer about every content that this device is to have and has not. */
@@ -34,6 +48,7 @@ export class Conversations {
     const asked: Asked = known ?? {
       handle: link.nextHandle++,
       contentId,
+      answer: "pending",
       manifestBytes: 0,
       offered: undefined,
     };
@@ -50,7 +65,7 @@ export class Conversations {
     link.usedAtUs = act.nowUs;
     const contentId = this.#recognise(link.deviceId, tag);
     const full = link.served.size >= SERVED_MAX && !link.served.has(handle);
-    if (contentId === undefined || full) {
+    if (contentId === undefined || full || this.#core.shunned.has(link.deviceId)) {
       say(this.#core, act, link.association, { kind: "unknown", handle });
       return;
     }
@@ -59,8 +74,8 @@ export class Conversations {
     say(this.#core, act, link.association, this.#holds(handle, entry));
     // Whoever asks about a content may be worth asking about it.
     const asked = link.asked.get(contentId);
-    const silent =
-      asked === undefined || (asked.manifestBytes === 0 && asked.offered === undefined);
+    // One that recognises it tells us of itself when it has more: asking again would never end.
+    const silent = asked === undefined || asked.answer === "unknown";
     if (entry.wanted && entry.state !== "complete" && silent) this.open(act, link, contentId);
   }
 
@@ -69,16 +84,16 @@ export class Conversations {
     const asked = link.askedByHandle.get(holds.handle);
     if (asked === undefined) return;
     this.#downloads.forgetOffers(link, asked);
-    if (link.mismatches >= MISMATCHES_MAX) return;
-    asked.manifestBytes = Math.min(holds.manifestBytes, MANIFEST_BYTES_MAX);
     const known = this.#core.contents.get(asked.contentId)?.known;
-    if (known !== undefined && asked.manifestBytes > 0) {
-      asked.offered = Bitset.fromBytes(known.held.size, holds.pieces);
-      if (asked.offered !== undefined && this.#core.view.sameOffice(link.deviceId)) {
-        for (let piece = 0; piece < asked.offered.size; piece += 1) {
-          if (asked.offered.has(piece)) known.picker.onOffered(piece);
-        }
-      }
+    const offered = known && Bitset.fromBytes(known.held.size, holds.pieces);
+    this.#trust.onRestated(link, asked.contentId, offered);
+    // Whoever is not believed is not waited for either.
+    const trusted = this.#trust.trusts(link.deviceId);
+    asked.answer = trusted ? "recognised" : "unknown";
+    asked.manifestBytes = trusted ? Math.min(holds.manifestBytes, MANIFEST_BYTES_MAX) : 0;
+    if (link.setAside) return;
+    if (known !== undefined && offered !== undefined && asked.manifestBytes > 0) {
+      this.#take(link, asked, { picker: known.picker, offered });
     }
     this.#downloads.fill(act, link);
   }
@@ -101,6 +116,8 @@ export class Conversations {
     const asked = link.askedByHandle.get(handle);
     if (asked === undefined) return;
     this.#downloads.forgetOffers(link, asked);
+    this.#trust.onRestated(link, asked.contentId, undefined);
+    asked.answer = "unknown";
     asked.manifestBytes = 0;
   }
 
@@ -128,6 +145,18 @@ export class Conversations {
           say(this.#core, act, link.association, gained);
         }
       }
+    }
+  }
+
+  #take(
+    link: Link,
+    asked: Asked,
+    { picker, offered }: { readonly picker: PiecePicker; readonly offered: Bitset },
+  ): void {
+    asked.offered = offered;
+    if (!this.#core.view.sameOffice(link.deviceId)) return;
+    for (let piece = 0; piece < offered.size; piece += 1) {
+      if (offered.has(piece)) picker.onOffered(piece);
     }
   }
 

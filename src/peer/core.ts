@@ -1,14 +1,18 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
 import { MIB, SECOND } from "../base/units.ts";
+import type { Candidate } from "../topology/election.ts";
+import { Succession } from "../topology/succession.ts";
 import type { AssociationOutbox } from "../transport/association-types.ts";
 import { Endpoint } from "../transport/endpoint.ts";
 import { GRACE_AWAY_S, type PeerPolicy } from "../transport/judge-peer.ts";
-import { encodeMessage, type Message } from "../wire/messages.ts";
+import { encodeMessage, type Facts, type Message } from "../wire/messages.ts";
 import { type ContentEntry, newEntry } from "./content-entry.ts";
 import type { PeerEvent, PeerOptions, PeerOutbox } from "./contract.ts";
+import { DiscoveredDevices } from "./discovered.ts";
 import type { Link } from "./link.ts";
 import { OfficeView } from "./office-view.ts";
+import { Sources } from "./sources.ts";
 
 /** How many bytes we have asked one peer for at a time. */
 export const PENDING_BYTES_MAX: number = 4 * MIB;
@@ -25,7 +29,7 @@ export const SERVED_MAX = 1_024;
 /** How many devices of our own office we link up with. */
 export const OFFICE_LINKS_MAX = 12;
 
-/** How many devices of the parent office an RVP links up with. */
+/** How many devices of an office above ours an RVP links up with. */
 export const PARENT_LINKS_MAX = 6;
 
 /** A peer that owes us blocks for this long is left alone for a while. */
@@ -41,20 +45,45 @@ export class Core {
   /** Links by association. */
   readonly links: Map<number, Link> = new Map();
   readonly linkByDevice: Map<DeviceId, Link> = new Map();
+  /** Devices of our office that have answered on our LAN. */
+  readonly discovered: DiscoveredDevices = new DiscoveredDevices();
+  /** Who fetches for our office. */
+  readonly succession: Succession;
+  readonly sources: Sources;
+  /** Who could fetch for our office, this device among them, the best first. */
+  ranked: readonly Candidate[] = [];
+  /** Under which addresses this device can be reached; they change when it moves. */
+  hosts: readonly string[];
+  facts: Facts;
   /** Whether the server is out of reach. */
   serverAway: () => boolean = () => true;
+  /** Whether it has been tried in vain to link up with a device. */
+  isUnreachable: (nowUs: number, deviceId: DeviceId) => boolean = () => false;
+  /** Whether a device is not relied on: what it passed on was wrong, or policy says so. */
+  isDistrusted: (deviceId: DeviceId) => boolean = () => false;
+  /** Devices that the organisation takes no pieces from and gives none (row B20). */
+  shunned: ReadonlySet<DeviceId> = new Set();
   /** Bytes of pieces that the store has and has not answered for. */
   storingBytes = 0;
 
   constructor(options: PeerOptions) {
     this.options = options;
     this.prng = new Prng(options.seed);
-    this.view = new OfficeView(options.deviceId, options.facts);
+    this.hosts = options.hosts;
+    this.facts = options.facts;
+    this.view = new OfficeView(options.deviceId);
+    this.succession = new Succession(options.deviceId);
+    this.sources = new Sources(this);
     this.endpoint = new Endpoint({
       crypto: options.crypto,
       inboundPolicy: () => devicePolicy(this.serverAway()),
       singlePort: options.singlePort !== undefined,
     });
+  }
+
+  /** Who has answered on our LAN lately: what the server is told as proof of where we are. */
+  witnesses(): readonly DeviceId[] {
+    return this.discovered.witnesses();
   }
 
   /** The entry of a content, made where there is none. */

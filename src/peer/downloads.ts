@@ -1,9 +1,10 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
-import { KIB, MS, SECOND } from "../base/units.ts";
+import { KIB, MS } from "../base/units.ts";
 import { count } from "../swarm/ledger.ts";
 import { Assembly } from "../swarm/piece-assembly.ts";
 import type { RefusalReason } from "../wire/messages.ts";
 import type { ContentEntry, Known } from "./content-entry.ts";
+import type { PieceSource } from "./contract.ts";
 import {
   type Act,
   type Core,
@@ -13,19 +14,15 @@ import {
   STORING_BYTES_MAX,
   say,
 } from "./core.ts";
+import { deviceSource } from "./explanations.ts";
 import type { Asked, Link, Pending } from "./link.ts";
+import type { Trust } from "./trust.ts";
 
 /** How much of a manifest one request asks for. */
 const MANIFEST_REQUEST_BYTES = 256 * KIB;
 
 /** How long a peer that is busy is left alone. */
 const BUSY_REST_US = 200 * MS;
-
-/** How long a peer that stalled is left alone. */
-const STALL_REST_US = 5 * SECOND;
-
-/** After so many wrong pieces a peer is not asked again. */
-export const MISMATCHES_MAX = 3;
 
 /**
  * Fetching: asks the peers that hold what is missing, and puts their answers together.
@@ -35,22 +32,24 @@ export const MISMATCHES_MAX = 3;
  */
 export class Downloads {
   readonly #core: Core;
+  readonly #trust: Trust;
   /** From whom the pieces came that the store is verifying, by content and piece. */
   readonly #sources = new Map<string, DeviceId>();
   #nextRequestId = 1;
 
-  constructor(core: Core) {
+  constructor(core: Core, trust: Trust) {
     this.#core = core;
+    this.#trust = trust;
   }
 
   /** Asks a peer for as much as it may be asked for now. */
   fill(act: Act, link: Link): void {
     const acrossLine = !this.#core.view.sameOffice(link.deviceId);
-    if (acrossLine && !this.#core.view.fetchesOverLine) return;
-    if (act.nowUs < link.restUntilUs || link.mismatches >= MISMATCHES_MAX) return;
+    if (act.nowUs < link.restUntilUs || !this.#trust.mayAsk(act.nowUs, link.deviceId)) return;
     for (const entry of this.#byPriority()) {
       const asked = link.asked.get(entry.contentId);
       if (asked === undefined || !entry.wanted) continue;
+      if (acrossLine && !this.#core.sources.mayAsk(link, entry)) continue;
       if (entry.known === undefined) this.#fetchManifest(act, link, entry, asked);
       else if (entry.state === "downloading")
         this.#fetchPieces(act, link, entry.known, asked, acrossLine);
@@ -59,6 +58,18 @@ export class Downloads {
 
   fillAll(act: Act): void {
     for (const link of this.#core.links.values()) this.fill(act, link);
+  }
+
+  /** Another device fetches for the office now: what has not begun to arrive is left to it. */
+  handOver(act: Act): void {
+    for (const link of this.#core.links.values()) {
+      if (this.#core.view.sameOffice(link.deviceId)) continue;
+      for (const pending of [...link.pending.values()]) {
+        const entry = this.#core.contents.get(pending.contentId);
+        if (entry !== undefined && this.#core.sources.fetches(entry)) continue;
+        if (pending.assembly.heldBytes === 0) this.#drop(act, link, pending);
+      }
+    }
   }
 
   /** Takes a block; one that answers no request of ours has no effect. */
@@ -83,8 +94,14 @@ export class Downloads {
     link.usedAtUs = act.nowUs;
     const entry = this.#core.contents.get(pending.contentId);
     if (entry !== undefined && pending.target === "piece") {
-      const sameOffice = this.#core.view.sameOffice(link.deviceId);
-      count(entry.tally, block.data.length, { direction: "in", sameOffice });
+      const { view } = this.#core;
+      const level = view.level(link.deviceId);
+      const far = level !== undefined && level > 1 ? view.member(link.deviceId)?.office : undefined;
+      count(entry.tally, block.data.length, {
+        direction: "in",
+        sameOffice: level === 0,
+        ...(far === undefined ? {} : { farOffice: far }),
+      });
     }
     if (!pending.assembly.complete) return;
     this.#settle(link, pending);
@@ -100,7 +117,7 @@ export class Downloads {
     const asked = link.asked.get(pending.contentId);
     if (reason === "busy") link.restUntilUs = act.nowUs + BUSY_REST_US;
     else if (pending.target === "manifest" && asked !== undefined) asked.manifestBytes = 0;
-    else this.#withdraw(link, pending.contentId, pending.piece);
+    else this.#onBrokenPromise(act, link, pending);
     this.fillAll(act);
   }
 
@@ -132,10 +149,11 @@ export class Downloads {
     report(act, { kind: "peer-misbehaved", deviceId: link.deviceId, what });
   }
 
-  /** A peer is asked for nothing more, and what it offers no longer counts. */
-  #shun(link: Link): void {
-    for (const asked of link.asked.values()) this.forgetOffers(link, asked);
-    this.#core.view.distrust(link.deviceId);
+  /** A piece has been verified and kept. */
+  onPieceStored(entry: ContentEntry, piece: number): void {
+    const deviceId = this.#sources.get(`${entry.contentId} ${piece}`);
+    if (deviceId !== undefined) this.#trust.onVerified(deviceId);
+    this.onPieceSettled(entry, piece);
   }
 
   /** The store has answered for a piece: it may be asked for again where it is still missing. */
@@ -150,13 +168,17 @@ export class Downloads {
   onMismatch(act: Act, entry: ContentEntry, piece: number): void {
     const deviceId = this.#sources.get(`${entry.contentId} ${piece}`);
     this.onPieceSettled(entry, piece);
-    const link = deviceId && this.#core.linkByDevice.get(deviceId);
-    if (link) {
-      link.mismatches += 1;
-      this.#withdraw(link, entry.contentId, piece);
-      if (link.mismatches === MISMATCHES_MAX) this.#shun(link);
-    }
     const { contentId } = entry;
+    const link = deviceId === undefined ? undefined : this.#core.linkByDevice.get(deviceId);
+    if (deviceId !== undefined) {
+      this.#trust.onMismatch(act, deviceId, { contentId, piece });
+      const host = link?.host ?? this.#core.view.member(deviceId)?.hosts[0];
+      entry.known?.story.onFailed(piece, `${host ?? deviceId} sent wrong bytes`);
+    }
+    if (link !== undefined) {
+      this.#withdraw(link, contentId, piece);
+      if (!this.#trust.mayAsk(act.nowUs, link.deviceId)) this.#setAside(link);
+    }
     report(act, { kind: "piece-mismatched", contentId, piece, deviceId: deviceId ?? "" });
     this.fillAll(act);
   }
@@ -164,11 +186,45 @@ export class Downloads {
   /** Leaves peers alone that owe us blocks for too long, and asks others. */
   onTick(act: Act): void {
     for (const link of this.#core.links.values()) {
-      if (link.pending.size === 0 || act.nowUs - link.progressAtUs < STALL_US) continue;
-      link.restUntilUs = act.nowUs + STALL_REST_US;
-      for (const pending of [...link.pending.values()]) this.#drop(act, link, pending);
+      if (link.pending.size > 0 && act.nowUs - link.progressAtUs >= STALL_US) {
+        this.#onStall(act, link);
+      }
+      if (!this.#trust.mayAsk(act.nowUs, link.deviceId)) this.#setAside(link);
     }
     this.fillAll(act);
+  }
+
+  /** What a peer offers no longer counts; one that is not trusted is not waited for either. */
+  #setAside(link: Link): void {
+    const trusted = this.#trust.trusts(link.deviceId);
+    for (const asked of link.asked.values()) {
+      if (!trusted) asked.answer = "unknown";
+      if (!trusted) asked.manifestBytes = 0;
+      this.forgetOffers(link, asked);
+    }
+    link.setAside = true;
+  }
+
+  #onStall(act: Act, link: Link): void {
+    const [first] = link.pending.values();
+    for (const pending of [...link.pending.values()]) {
+      this.#drop(act, link, pending);
+      if (pending.target === "manifest") continue;
+      const story = this.#core.contents.get(pending.contentId)?.known?.story;
+      story?.onFailed(pending.piece, `${link.host} stalled`);
+    }
+    this.#setAside(link);
+    if (first !== undefined) this.#trust.onStalled(act, link.deviceId, first.contentId);
+  }
+
+  /** A peer will not answer for a piece; what it still offers then is a broken promise. */
+  #onBrokenPromise(act: Act, link: Link, { contentId, piece }: Pending): void {
+    const offers = link.asked.get(contentId)?.offered?.has(piece) === true;
+    if (!offers) return;
+    this.#withdraw(link, contentId, piece);
+    this.#trust.onRefused(act, link.deviceId, { contentId, piece });
+    const story = this.#core.contents.get(contentId)?.known?.story;
+    story?.onFailed(piece, `${link.host} did not have it`);
   }
 
   #byPriority(): readonly ContentEntry[] {
@@ -198,12 +254,23 @@ export class Downloads {
       link.pendingBytes < PENDING_BYTES_MAX &&
       this.#core.storingBytes + link.pendingBytes < STORING_BYTES_MAX
     ) {
-      const piece = known.picker.pick(offered, acrossLine);
+      const piece = acrossLine ? known.picker.pickAcrossLine(offered) : known.picker.pick(offered);
       if (piece === undefined) return;
       known.picker.onAsked(piece);
+      const source = deviceSource(this.#core, link);
+      known.story.onAsked(piece, source, this.#reason(known, piece, source));
       const lengthBytes = known.manifest.pieces[piece]?.sizeBytes ?? 0;
       this.#ask(act, link, asked, { target: "piece", piece, baseBytes: 0, lengthBytes });
     }
+  }
+
+  /** Why a piece is asked of a device, in words for {@link Peer.explain}. */
+  #reason(known: Known, piece: number, { office }: PieceSource): string {
+    const copies = known.picker.copiesOf(piece);
+    if (copies === 1) return "one device in the office offered it";
+    if (copies > 1) return `rarest first; ${copies} devices in the office offered it`;
+    const parent = office !== undefined && office === this.#core.view.parentOffice;
+    return `nobody in the office had it; ${parent ? "the parent office" : "office"} ${office} offered it`;
   }
 
   #ask(

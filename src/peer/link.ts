@@ -8,6 +8,8 @@ import type { RequestTarget } from "../wire/messages.ts";
 export type Asked = {
   readonly handle: number;
   readonly contentId: ContentId;
+  /** Whether the peer knows the content, because it has it or is to have it. */
+  answer: "pending" | "recognised" | "unknown";
   /** Length of the manifest where the peer has it, else 0. */
   manifestBytes: number;
   /** What it holds; known once we have the manifest ourselves. */
@@ -45,6 +47,8 @@ export type Link = {
   readonly askedByHandle: Map<number, Asked>;
   /** The peer's handles. */
   readonly served: Map<number, ContentId>;
+  /** Which pieces of opened contents we have sent, so that nobody doubts what he never got. */
+  readonly sent: Map<ContentId, Bitset>;
   readonly pending: Map<number, Pending>;
   readonly uploads: Upload[];
   /** Reads of ours from disk for this peer that are under way, in bytes. */
@@ -57,8 +61,8 @@ export type Link = {
   restUntilUs: number;
   /** When anything about contents was last said. */
   usedAtUs: number;
-  /** Pieces from this peer that did not verify. */
-  mismatches: number;
+  /** It stalled and what it offers was set aside: when it has rested it is asked anew. */
+  setAside: boolean;
 };
 
 /** A link on which nothing has been said. */
@@ -72,6 +76,7 @@ export function newLink(
     asked: new Map(),
     askedByHandle: new Map(),
     served: new Map(),
+    sent: new Map(),
     pending: new Map(),
     uploads: [],
     readingBytes: 0,
@@ -80,6 +85,6 @@ export function newLink(
     progressAtUs: nowUs,
     restUntilUs: 0,
     usedAtUs: nowUs,
-    mismatches: 0,
+    setAside: false,
   };
 }

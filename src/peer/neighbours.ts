@@ -3,7 +3,7 @@ import { MS, SECOND } from "../base/units.ts";
 import { DEVICE_PORTS, offsetPorts } from "../effects/channels.ts";
 import type { AssociationEvent, PeerPorts } from "../transport/association-types.ts";
 import { REFUSAL_CLOSE_CODES } from "../transport/judge-peer.ts";
-import type { MemberEntry } from "../wire/messages.ts";
+import type { Facts, MemberEntry } from "../wire/messages.ts";
 import {
   type Act,
   type Core,
@@ -13,9 +13,19 @@ import {
   report,
 } from "./core.ts";
 import { type Link, newLink } from "./link.ts";
+import { bestHost } from "./office-view.ts";
 
 /** How long a device that could not be reached is left alone, at first and at most. */
-const BACKOFF_US = { min: 500 * MS, max: 10 * SECOND } as const;
+const BACKOFF_US = { min: 500 * MS, max: 3 * SECOND } as const;
+
+/** How long a device may take to answer before it counts as out of reach. */
+const REACH_US = 3 * SECOND;
+
+/** How long a device that knew nothing of what we want is left alone. */
+const USELESS_US = 15 * SECOND;
+
+/** How long a link is kept to a device that knows nothing of what we want: it may yet be told. */
+const USELESS_AFTER_US = 10 * SECOND;
 
 /** A link on which nothing was said of contents for this long ends. */
 const UNUSED_US = 60 * SECOND;
@@ -23,11 +33,27 @@ const UNUSED_US = 60 * SECOND;
 /** How long nothing more is said of refusals with one code, once something was. */
 const REFUSAL_US = SECOND;
 
+/** Of a device that has said nothing of itself yet: it ranks behind all others. */
+const UNKNOWN_FACTS: Facts = {
+  freeBytes: 0,
+  usableBytes: 0,
+  preferred: false,
+  desktop: false,
+  serverOs: false,
+  uptimeS: 0,
+};
+
 /** Whom to link up with: bounded, and only while there is something to fetch. */
 export class Neighbours {
   readonly #core: Core;
-  readonly #connecting = new Map<number, DeviceId>();
+  /** What we have begun and is not up yet, and since when. */
+  readonly #connecting = new Map<
+    number,
+    { readonly deviceId: DeviceId; readonly sinceUs: number }
+  >();
   readonly #backoff = new Map<DeviceId, { readonly untilUs: number; readonly nextUs: number }>();
+  /** Devices that know nothing of what we want, and until when they are left alone. */
+  readonly #uselessUntilUs = new Map<DeviceId, number>();
 
   /** Until when nothing more is said of refusals, by their code. */
   readonly #silentUntilUs = new Map<string, number>();
@@ -43,12 +69,31 @@ export class Neighbours {
 
   /** Links up with whom we need and have not got. */
   connect(act: Act): void {
-    if (!this.#somethingToFetch()) return;
-    const { view } = this.#core;
-    // In a VPN office nobody shares, so there is nobody to ask but the parent.
+    if (!this.somethingToFetch()) return;
+    const { view, sources } = this.#core;
+    this.#hearDiscovered();
+    // In a VPN office nobody shares, so there is nobody to ask but those above.
     const mates = view.officeType === "vpn" ? [] : this.#ring(view.officeMates());
     this.#connectSome(act, mates, OFFICE_LINKS_MAX);
-    if (view.fetchesOverLine) this.#connectSome(act, view.parentMembers(), PARENT_LINKS_MAX);
+    for (let level = 1; level <= sources.reach(); level += 1) {
+      this.#connectSome(act, view.membersAt(level), PARENT_LINKS_MAX);
+    }
+  }
+
+  /** Whether it has been tried in vain to link up with a device, or takes long. */
+  isUnreachable(nowUs: number, deviceId: DeviceId): boolean {
+    if (this.#core.linkByDevice.has(deviceId)) return false;
+    if (this.#backoff.has(deviceId)) return true;
+    for (const begun of this.#connecting.values()) {
+      if (begun.deviceId === deviceId) return nowUs - begun.sinceUs > REACH_US;
+    }
+    return (this.#uselessUntilUs.get(deviceId) ?? 0) > nowUs;
+  }
+
+  /** The device has moved, or the line is back: everyone is tried again at once. */
+  forgetFailures(): void {
+    this.#backoff.clear();
+    this.#uselessUntilUs.clear();
   }
 
   /** An association with a device is up; returns its link. */
@@ -77,7 +122,7 @@ export class Neighbours {
     act: Act,
     event: Extract<AssociationEvent, { kind: "association-down" }>,
   ): Link | undefined {
-    const wanted = this.#connecting.get(event.association);
+    const wanted = this.#connecting.get(event.association)?.deviceId;
     this.#connecting.delete(event.association);
     if (wanted !== undefined) this.#backOff(act, wanted, event);
     const link = this.#core.links.get(event.association);
@@ -105,14 +150,28 @@ export class Neighbours {
   onTick(act: Act): void {
     for (const link of [...this.#core.links.values()]) {
       const idle = link.pending.size === 0 && link.uploads.length === 0;
-      if (idle && act.nowUs - link.usedAtUs > UNUSED_US && !this.#somethingToFetch()) {
+      if (idle && act.nowUs - link.usedAtUs > UNUSED_US && !this.somethingToFetch()) {
         this.#close(act, link.association, "done", "nothing to fetch and nothing to serve");
+      } else if (idle && act.nowUs - link.upAtUs > USELESS_AFTER_US && this.#isUseless(link)) {
+        this.#uselessUntilUs.set(link.deviceId, act.nowUs + USELESS_US);
+        this.#close(act, link.association, "done", "it knows nothing of what is wanted");
       }
+    }
+    for (const [deviceId, untilUs] of this.#uselessUntilUs) {
+      if (untilUs <= act.nowUs) this.#uselessUntilUs.delete(deviceId);
     }
     this.connect(act);
   }
 
-  #somethingToFetch(): boolean {
+  /** Whether a device of another office knows nothing of what we want, nor wants anything of us. */
+  #isUseless(link: Link): boolean {
+    if (this.#core.view.sameOffice(link.deviceId) || link.served.size > 0) return false;
+    if (link.asked.size === 0) return false;
+    return [...link.asked.values()].every(({ answer }) => answer === "unknown");
+  }
+
+  /** Whether there is anything that this device is to have and has not. */
+  somethingToFetch(): boolean {
     for (const { wanted, state } of this.#core.contents.values()) {
       if (wanted && (state === "waiting" || state === "downloading")) return true;
     }
@@ -125,8 +184,9 @@ export class Neighbours {
    */
   #ring(mates: readonly MemberEntry[]): readonly MemberEntry[] {
     const self = this.#core.options.deviceId;
-    const rvp = mates.filter(({ deviceId }) => deviceId === this.#core.view.rvp);
-    const others = mates.filter(({ deviceId }) => deviceId !== this.#core.view.rvp);
+    const { holder } = this.#core.succession;
+    const rvp = mates.filter(({ deviceId }) => deviceId === holder);
+    const others = mates.filter(({ deviceId }) => deviceId !== holder);
     const sorted = others.sort((a, b) => (a.deviceId < b.deviceId ? -1 : 1));
     const after = sorted.filter(({ deviceId }) => deviceId > self);
     const before = sorted.filter(({ deviceId }) => deviceId <= self);
@@ -134,17 +194,43 @@ export class Neighbours {
   }
 
   #connectSome(act: Act, members: readonly MemberEntry[], most: number): void {
-    for (const member of members.slice(0, most)) {
+    const connecting = new Set([...this.#connecting.values()].map(({ deviceId }) => deviceId));
+    let taken = 0;
+    for (const member of members) {
       const { deviceId } = member;
-      if (this.#core.linkByDevice.has(deviceId)) continue;
-      if ([...this.#connecting.values()].includes(deviceId)) continue;
+      if (taken >= most) return;
+      if (this.#core.linkByDevice.has(deviceId) || connecting.has(deviceId)) {
+        taken += 1;
+        continue;
+      }
+      if (!this.#isThere(member) || this.#core.shunned.has(deviceId)) continue;
+      if ((this.#uselessUntilUs.get(deviceId) ?? 0) > act.nowUs) continue;
+      // One that could not be reached does not keep its place from another.
       if (act.nowUs < (this.#backoff.get(deviceId)?.untilUs ?? 0)) continue;
       this.#begin(act, member);
+      taken += 1;
+    }
+  }
+
+  /** Whether a device may be there: what the server last said of it is old while it is away. */
+  #isThere({ deviceId, present }: MemberEntry): boolean {
+    return present || this.#core.serverAway() || this.#core.discovered.has(deviceId);
+  }
+
+  /** Devices that have answered on our LAN, and that nobody has told us of. */
+  #hearDiscovered(): void {
+    const { view, discovered } = this.#core;
+    for (const [deviceId, { host, portOffset }] of discovered.entries()) {
+      if (view.member(deviceId) !== undefined) continue;
+      const facts = UNKNOWN_FACTS;
+      const office = view.office;
+      view.hear({ deviceId, office, hosts: [host], portOffset, facts, present: true });
     }
   }
 
   #begin(act: Act, member: MemberEntry): void {
-    const host = member.hosts[0];
+    const onLan = this.#core.discovered.get(member.deviceId)?.host;
+    const host = onLan ?? bestHost(member.hosts, this.#core.hosts);
     if (host === undefined) return;
     const target = {
       host,
@@ -152,7 +238,7 @@ export class Neighbours {
       policy: devicePolicy(this.#core.serverAway(), member.deviceId),
     };
     const association = this.#core.endpoint.connect(act.nowUs, target, act.transport);
-    this.#connecting.set(association, member.deviceId);
+    this.#connecting.set(association, { deviceId: member.deviceId, sinceUs: act.nowUs });
   }
 
   #ports(member: MemberEntry): PeerPorts {

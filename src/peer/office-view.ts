@@ -1,19 +1,27 @@
 import type { DeviceId } from "../base/ids.ts";
-import { type Candidate, rankCandidates } from "../topology/election.ts";
-import type { Directory, Facts, MemberEntry, OfficeType } from "../wire/messages.ts";
+import { parseAddress } from "../topology/address.ts";
+import { rankCandidates } from "../topology/election.ts";
+import { PrefixMap, parseSubnet } from "../topology/prefix.ts";
+import type { Directory, MemberEntry, OfficeType } from "../wire/messages.ts";
 
-/** What a device knows of its office, its parent office and who is in them. */
+/** How many devices we know from other devices alone. */
+export const GOSSIP_MAX = 256;
+
+/**
+ * What a device knows of its office, the offices above it and who is in them: from the server, and
+ * where the server has not told, from the other devices of its office.
+ */
 export class OfficeView {
-  readonly #self: Candidate;
+  readonly #self: DeviceId;
   #directory: Directory | undefined;
   readonly #members = new Map<string, MemberEntry>();
-  /** Devices whose pieces did not verify: they are not relied on to fetch for the office. */
-  readonly #distrusted = new Set<string>();
-  #rvp: DeviceId;
+  /** Devices of our office that the server has not told us of. */
+  readonly #gossip = new Map<string, MemberEntry>();
+  #levels = new Map<string, number>();
+  #subnets = new PrefixMap<true>();
 
-  constructor(deviceId: DeviceId, facts: Facts) {
-    this.#self = { deviceId, facts };
-    this.#rvp = deviceId;
+  constructor(deviceId: DeviceId) {
+    this.#self = deviceId;
   }
 
   /** The name of the device's office; empty before the server has told it. */
@@ -29,6 +37,21 @@ export class OfficeView {
     return this.#entry()?.type ?? "default";
   }
 
+  /** With it the devices of our office recognise each other; `undefined` before we have one. */
+  get officeKey(): Uint8Array | undefined {
+    return this.#directory?.officeKey;
+  }
+
+  /** How many offices lie above ours. */
+  get depth(): number {
+    return Math.max(0, this.#levels.size - 1);
+  }
+
+  /** The latest word of the server; to be remembered. */
+  get directory(): Directory | undefined {
+    return this.#directory;
+  }
+
   /** Takes what the server says, unless something newer is known; says whether it was taken. */
   apply(directory: Directory): boolean {
     const known = this.#directory;
@@ -37,68 +60,79 @@ export class OfficeView {
       (directory.epoch < known.epoch ||
         (directory.epoch === known.epoch && directory.version < known.version));
     if (older) return false;
+    if (known?.office !== directory.office) this.#gossip.clear();
     this.#directory = directory;
     this.#members.clear();
     for (const member of directory.members) this.#members.set(member.deviceId, member);
-    this.#elect();
+    this.#levels = new Map(directory.offices.map(({ name }, level) => [name, level]));
+    this.#subnets = new PrefixMap();
+    for (const text of this.#entry()?.subnets ?? []) {
+      const parsed = parseSubnet(text);
+      if (!("subnet" in parsed)) continue;
+      for (const prefix of parsed.subnet.prefixes) this.#subnets.set(prefix, true);
+    }
     return true;
   }
 
-  /** No longer relies on a device to fetch for the office: what it passed on was wrong. */
-  distrust(deviceId: DeviceId): void {
-    this.#distrusted.add(deviceId);
-    this.#elect();
+  /**
+   * Takes what a device of our office says of one: it counts where the server has said nothing and
+   * its address is of our office.
+   */
+  hear(member: MemberEntry): void {
+    const host = member.hosts[0];
+    if (member.deviceId === this.#self || member.office !== this.office || host === undefined)
+      return;
+    if (this.#members.has(member.deviceId) || !this.isOurs(host)) return;
+    if (this.#gossip.size >= GOSSIP_MAX && !this.#gossip.has(member.deviceId)) return;
+    this.#gossip.set(member.deviceId, member);
+  }
+
+  /** Whether an address is in our office's subnets, as far as we know them. */
+  isOurs(host: string): boolean {
+    const address = parseAddress(host);
+    return address !== undefined && this.#subnets.longest(address) === true;
   }
 
   member(deviceId: string): MemberEntry | undefined {
-    return this.#members.get(deviceId);
+    return this.#members.get(deviceId) ?? this.#gossip.get(deviceId);
   }
 
   /** Whether a device is of our office; one that we know nothing of is not. */
   sameOffice(deviceId: string): boolean {
-    const office = this.#members.get(deviceId)?.office;
-    return office !== undefined && office === this.office;
+    return this.level(deviceId) === 0;
   }
 
-  /** The other devices of our office that are there, the best first. */
+  /** How many offices above ours a device is; `undefined` for one that is not above us. */
+  level(deviceId: string): number | undefined {
+    const office = this.member(deviceId)?.office;
+    return office === undefined ? undefined : this.#levels.get(office);
+  }
+
+  /** The other devices of our office, the best first. */
   officeMates(): readonly MemberEntry[] {
-    return this.#present(this.office);
+    return this.membersAt(0);
   }
 
-  /** The devices of the parent office that are there, the best first. */
-  parentMembers(): readonly MemberEntry[] {
-    const parent = this.parentOffice;
-    return parent === undefined ? [] : this.#present(parent);
-  }
-
-  /** The device that fetches for our office: the best of all that are there (row B8). */
-  get rvp(): DeviceId {
-    return this.#rvp;
-  }
-
-  /**
-   * Whether this device fetches over the line itself: as the RVP, or because nobody shares in its
-   * office (row B6).
-   */
-  get fetchesOverLine(): boolean {
-    return this.officeType === "vpn" || this.#rvp === this.#self.deviceId;
-  }
-
-  #elect(): void {
-    const mates = this.officeMates().filter(({ deviceId }) => !this.#distrusted.has(deviceId));
-    const candidates: Candidate[] = [this.#self, ...mates];
-    this.#rvp = rankCandidates(candidates)[0]?.deviceId ?? this.#self.deviceId;
+  /** The other devices of the office so many levels above ours, the best first. */
+  membersAt(level: number): readonly MemberEntry[] {
+    const found: MemberEntry[] = [];
+    for (const known of [this.#members, this.#gossip]) {
+      for (const member of known.values()) {
+        if (this.#levels.get(member.office) === level && member.deviceId !== this.#self) {
+          found.push(member);
+        }
+      }
+    }
+    return rankCandidates(found);
   }
 
   #entry() {
     return this.#directory?.offices.find(({ name }) => name === this.office);
   }
+}
 
-  #present(office: string): readonly MemberEntry[] {
-    const present = [...this.#members.values()].filter(
-      (member) =>
-        member.present && member.office === office && member.deviceId !== this.#self.deviceId,
-    );
-    return rankCandidates(present);
-  }
+/** The host of a device that is best tried from this device: one of a family that it has itself. */
+export function bestHost(hosts: readonly string[], own: readonly string[]): string | undefined {
+  const families = new Set(own.map((host) => parseAddress(host)?.family));
+  return hosts.find((host) => families.has(parseAddress(host)?.family)) ?? hosts[0];
 }

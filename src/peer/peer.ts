@@ -2,21 +2,44 @@ import { type ContentId, parseDeviceId } from "../base/ids.ts";
 import { type Due, earlier, type Machine } from "../base/machine.ts";
 import { MS, SECOND } from "../base/units.ts";
 import { decodeSignedManifest } from "../content/manifest-codec.ts";
+import { NO_OFFICE } from "../topology/limits.ts";
 import type { AssociationEvent, AssociationOutbox } from "../transport/association-types.ts";
-import { type Deployments, type Directory, decodeMessage, type Message } from "../wire/messages.ts";
+import {
+  type Claim,
+  type Deployments,
+  type Directory,
+  decodeMessage,
+  type MemberEntry,
+  type Message,
+  type Policy,
+} from "../wire/messages.ts";
+import { Claims } from "./claims.ts";
 import { learnManifest } from "./content-entry.ts";
 import { ContentStates } from "./content-states.ts";
-import type { PeerInput, PeerOptions, PeerOutbox, PeerStatus } from "./contract.ts";
+import type { Explanation, PeerInput, PeerOptions, PeerOutbox, PeerStatus } from "./contract.ts";
 import { Conversations } from "./conversations.ts";
 import { type Act, Core, report } from "./core.ts";
+import { Discovery } from "./discovery.ts";
 import { Downloads } from "./downloads.ts";
+import { Evictions } from "./evictions.ts";
+import { Explanations } from "./explanations.ts";
 import type { Link } from "./link.ts";
+import { Manifests } from "./manifests.ts";
+import { Memory } from "./memory.ts";
 import { Neighbours } from "./neighbours.ts";
+import { isOlder } from "./numbered.ts";
+import { Origins } from "./origins.ts";
+import { Rechecks } from "./rechecks.ts";
 import { ServerLink } from "./server-link.ts";
+import { peerStatus } from "./status.ts";
+import { Trust } from "./trust.ts";
 import { Uploads } from "./uploads.ts";
 
 /** How often stalled peers, unused links and failed contents are looked at. */
 const TICK_US = SECOND;
+
+/** How often claims are said and listened for, and sources looked over, while there are links. */
+const WATCH_US = 250 * MS;
 
 /** How long gained pieces wait for others to be announced together. */
 const ANNOUNCE_US = 10 * MS;
@@ -37,36 +60,69 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   readonly #states: ContentStates;
   readonly #events: AssociationEvent[] = [];
   #deployments: Deployments | undefined;
+  readonly #claims: Claims;
+  readonly #memory: Memory;
+  readonly #discovery: Discovery;
+  readonly #trust: Trust;
+  readonly #rechecks: Rechecks;
+  readonly #origins: Origins;
+  readonly #manifests: Manifests;
+  readonly #evictions: Evictions;
+  readonly #explanations: Explanations;
+  #policy: Policy | undefined;
+  #begun = false;
   #tickAtUs = 0;
+  #watchAtUs = 0;
   #announceAtUs = Number.POSITIVE_INFINITY;
 
   constructor(options: PeerOptions) {
     this.#core = new Core(options);
-    this.#downloads = new Downloads(this.#core);
-    this.#uploads = new Uploads(this.#core);
-    this.#conversations = new Conversations(this.#core, this.#downloads);
-    this.#neighbours = new Neighbours(this.#core);
     this.#server = new ServerLink(this.#core);
+    const tellServer = (act: Act, message: Message): boolean => this.#server.say(act, message);
+    this.#trust = new Trust(this.#core, tellServer);
+    this.#manifests = new Manifests(this.#core, tellServer);
+    this.#origins = new Origins(this.#core);
+    this.#rechecks = new Rechecks(this.#core);
+    this.#evictions = new Evictions(this.#core);
+    this.#explanations = new Explanations(this.#core);
+    this.#downloads = new Downloads(this.#core, this.#trust);
+    this.#uploads = new Uploads(this.#core, this.#rechecks);
+    this.#conversations = new Conversations(this.#core, this.#downloads, this.#trust);
+    this.#neighbours = new Neighbours(this.#core);
+    this.#claims = new Claims(this.#core);
+    this.#memory = new Memory(this.#core);
+    this.#discovery = new Discovery(this.#core, (act) => {
+      // Somebody on our LAN vouches for where we are: the server may place us now.
+      if (this.#core.view.office === NO_OFFICE) this.#server.registerAnew(act);
+    });
     this.#core.serverAway = () => !this.#server.connected;
-    this.#states = new ContentStates(
-      this.#core,
-      this.#conversations,
-      this.#downloads,
-      this.#server,
-    );
+    this.#core.isUnreachable = (nowUs, deviceId) => this.#neighbours.isUnreachable(nowUs, deviceId);
+    this.#core.isDistrusted = (deviceId) => !this.#trust.isReliable(deviceId);
+    this.#states = new ContentStates(this.#core, {
+      conversations: this.#conversations,
+      downloads: this.#downloads,
+      origins: this.#origins,
+      rechecks: this.#rechecks,
+      evictions: this.#evictions,
+      explanations: this.#explanations,
+      server: this.#server,
+    });
     for (const { contentId, manifest, pieces, finished, delivered } of options.held) {
       const decoded = decodeSignedManifest(manifest);
       if (!decoded.ok) continue;
       const entry = this.#core.entry(contentId);
       learnManifest(entry, manifest, decoded.value.manifest, { pieces, prng: this.#core.prng });
-      entry.state = finished ? "complete" : "downloading";
       entry.delivered = delivered;
+      // What was handed over and then let go of is not fetched again.
+      entry.evicted = delivered && entry.heldBytes === 0;
+      entry.state = finished || entry.evicted ? "complete" : "downloading";
+      this.#explanations.restore(entry);
     }
   }
 
   /** What has been refused at the door, by reason. */
   get counters(): Readonly<Record<string, number>> {
-    return { ...this.#core.endpoint.counters };
+    return { ...this.#core.endpoint.counters, ...this.#discovery.counters };
   }
 
   /** Bytes held for records that are not complete, over all associations. */
@@ -76,6 +132,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
 
   step(nowUs: number, input: PeerInput, outbox: PeerOutbox): void {
     const act: Act = { nowUs, outbox, transport: this.#transport(outbox) };
+    if (!this.#begun) this.#begin(act);
     this.#apply(act, input);
     this.#settleEvents(act);
     this.#uploads.pump(act);
@@ -83,45 +140,23 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   }
 
   due(): Due {
-    const own = earlier(
+    const ticks = earlier(
       { atUs: this.#tickAtUs, reason: "tick" },
-      { atUs: this.#announceAtUs, reason: "announcement" },
+      { atUs: this.#watchAtUs, reason: "watch" },
     );
-    return earlier(earlier(this.#core.endpoint.due(), this.#server.due()), own);
+    const own = earlier(ticks, { atUs: this.#announceAtUs, reason: "announcement" });
+    const others = earlier(this.#server.due(), this.#discovery.due());
+    return earlier(earlier(this.#core.endpoint.due(), others), own);
+  }
+
+  /** Why each piece of a content came from where it came (row D4); `undefined` if not known. */
+  explain(contentId: ContentId): Explanation | undefined {
+    return this.#explanations.explain(contentId);
   }
 
   /** Where the agent stands. */
   status(): PeerStatus {
-    const { view, contents, links, endpoint, options } = this.#core;
-    return {
-      office: view.office,
-      serverConnected: this.#server.connected,
-      rvp: view.office !== "" && view.rvp === options.deviceId,
-      contents: [...contents.values()].map((entry) => ({
-        contentId: entry.contentId,
-        name: entry.known?.manifest.name ?? "",
-        version: entry.known?.manifest.version ?? "",
-        state: entry.state,
-        pieces: entry.known?.manifest.pieces.length ?? 0,
-        piecesHeld: entry.known?.held.count ?? 0,
-        sizeBytes: entry.known?.manifest.sizeBytes ?? 0,
-        heldBytes: entry.heldBytes,
-        wanInBytes: entry.tally.wanInBytes,
-        lanInBytes: entry.tally.lanInBytes,
-        wanOutBytes: entry.tally.wanOutBytes,
-        lanOutBytes: entry.tally.lanOutBytes,
-        originInBytes: entry.tally.originInBytes,
-        delivered: entry.delivered,
-        problem: entry.problem,
-      })),
-      peers: [...links.values()].map(({ deviceId, host, association }) => ({
-        deviceId,
-        office: view.member(deviceId)?.office ?? "",
-        host,
-        connected: true,
-        rttUs: Math.round(endpoint.rttUs(association)),
-      })),
-    };
+    return peerStatus(this.#core, this.#server.connected);
   }
 
   #transport(outbox: PeerOutbox): AssociationOutbox {
@@ -157,20 +192,36 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       case "piece-rejected":
       case "content-finished":
       case "content-unfinished":
+      case "piece-rechecked":
+      case "content-evicted":
         this.#states.onStorage(act, input);
         this.#planAnnouncement(act);
         break;
-      case "piece-rechecked":
-      case "content-evicted":
       case "range-fetched":
       case "range-failed":
+        this.#origins.onInput(act, input);
+        break;
       case "addresses-changed":
+        this.#onAddresses(act, input.hosts);
+        break;
       case "facts-changed":
+        this.#core.facts = input.facts;
+        this.#server.registerAnew(act);
+        this.#claims.refresh(act);
+        break;
       case "enrol-anew":
+        this.#server.enrolAnew(act, input.request);
         break;
       case "timer-fired":
         this.#core.endpoint.step(act.nowUs, input, act.transport);
         this.#onTimer(act);
+        break;
+      case "datagram-received":
+        if (input.channel === "discovery") {
+          this.#discovery.onDatagram(act, input.from, input.bytes);
+          break;
+        }
+        this.#core.endpoint.step(act.nowUs, input, act.transport);
         break;
       default:
         this.#core.endpoint.step(act.nowUs, input, act.transport);
@@ -179,21 +230,73 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
 
   #onTimer(act: Act): void {
     this.#server.onTimer(act);
+    this.#discovery.onTimer(act);
     if (this.#announceAtUs <= act.nowUs) {
       this.#announceAtUs = Number.POSITIVE_INFINITY;
       for (const entry of this.#core.contents.values()) {
         if (entry.unannounced.length > 0) this.#conversations.announce(act, entry);
       }
     }
+    this.#watch(act);
     if (this.#tickAtUs > act.nowUs) return;
     this.#tickAtUs = act.nowUs + TICK_US;
+    const { changes } = this.#trust;
+    this.#trust.onTick(act);
+    if (this.#trust.changes !== changes) this.#claims.refresh(act);
     this.#states.onTick(act);
     this.#neighbours.onTick(act);
     this.#downloads.onTick(act);
+    this.#conversations.onTick(act);
+    this.#manifests.onTick(act, this.#origins.any);
+    this.#origins.onTick(act);
+    this.#uploads.onTick(act);
+    this.#evictions.refresh(act);
+    this.#explanations.onTick(act);
+    this.#memory.onTick(act);
+    this.#discovery.onTick(act);
     // What was served has been counted and nothing else tells of it.
     for (const entry of this.#core.contents.values()) {
       if (entry.unreported) this.#server.noteProgress(act, entry);
     }
+  }
+
+  /**
+   * The device has moved, or a cable was pulled. What it was doing goes on from other addresses: the
+   * server says which office it is in now, and everyone who could not be reached is tried again.
+   */
+  #onAddresses(act: Act, hosts: readonly string[]): void {
+    this.#core.hosts = hosts;
+    this.#neighbours.forgetFailures();
+    this.#server.reconnect(act);
+    this.#neighbours.connect(act);
+  }
+
+  /** Takes up what the server said before the last restart: it may be out of reach now. */
+  #begin(act: Act): void {
+    this.#begun = true;
+    for (const message of this.#memory.recall()) this.#onServerMessage(act, message);
+  }
+
+  /** Who fetches for the office, and from how far: looked at while there is anybody to hear of. */
+  #watch(act: Act): void {
+    if (this.#watchAtUs > act.nowUs) return;
+    const engaged = this.#neighbours.somethingToFetch();
+    const active = engaged || this.#core.links.size > 0;
+    this.#watchAtUs = active ? act.nowUs + WATCH_US : this.#tickAtUs + TICK_US;
+    const { holder } = this.#core.succession;
+    this.#claims.onTick(act, engaged);
+    this.#core.sources.onTick(act.nowUs);
+    if (!active) return;
+    this.#neighbours.connect(act);
+    if (holder !== this.#core.succession.holder) this.#onHolder(act);
+  }
+
+  /** Another device fetches for the office now: it may be us. */
+  #onHolder(act: Act): void {
+    for (const entry of this.#core.contents.values()) this.#server.noteProgress(act, entry);
+    this.#downloads.handOver(act);
+    this.#neighbours.connect(act);
+    this.#downloads.fillAll(act);
   }
 
   #planAnnouncement(act: Act): void {
@@ -236,7 +339,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     }
     if (parseDeviceId(event.peer.id) === undefined) return;
     const link = this.#neighbours.onUp(act, event);
-    if (link !== undefined) this.#conversations.openAll(act, link);
+    if (link === undefined) return;
+    this.#claims.onUp(act, link);
+    this.#conversations.openAll(act, link);
   }
 
   #onDown(act: Act, event: Extract<AssociationEvent, { kind: "association-down" }>): void {
@@ -248,6 +353,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     if (link === undefined) return;
     this.#downloads.onLinkDown(link);
     this.#uploads.onLinkDown(link);
+    if (!this.#core.linkByDevice.has(link.deviceId)) this.#claims.onGone(act, link.deviceId);
     this.#neighbours.connect(act);
     this.#downloads.fillAll(act);
   }
@@ -273,6 +379,12 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       case "deployments":
         this.#onDeployments(act, message);
         break;
+      case "policy":
+        this.#onPolicy(act, message);
+        break;
+      case "manifest-part":
+        this.#manifests.onPart(act, message);
+        break;
       case "published":
         this.#server.onPublished(act, message.contentId);
         break;
@@ -280,8 +392,14 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         report(act, { kind: "certificate-issued", certificate: message.certificate });
         break;
       case "refused":
-        this.#server.onRefused(act, message.code, message.reason);
+        if (message.code === "cloned") report(act, { kind: "identity-cloned" });
+        else this.#server.onRefused(act, message.code, message.reason);
         break;
+      case "enrolled": {
+        const { deviceId, certificate } = message;
+        report(act, { kind: "identity-issued", deviceId, certificate });
+        break;
+      }
       default:
         break;
     }
@@ -310,27 +428,49 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       case "cancel":
         this.#uploads.onCancel(link, message.requestId);
         break;
+      case "doubt":
+        this.#rechecks.onDoubt(act, link, message);
+        break;
+      case "claim":
+        this.#onClaim(act, link, message);
+        break;
+      case "mates":
+        this.#onMates(act, message.members);
+        break;
       default:
         // The rest is the server's to say (or ours): from another device it means nothing.
         report(act, { kind: "peer-misbehaved", deviceId: link.deviceId, what: message.kind });
     }
   }
 
+  #onClaim(act: Act, link: Link, claim: Claim): void {
+    const { holder } = this.#core.succession;
+    this.#claims.onClaim(act, link, claim);
+    if (holder !== this.#core.succession.holder) this.#onHolder(act);
+  }
+
+  #onMates(act: Act, members: readonly MemberEntry[]): void {
+    for (const member of members) this.#core.view.hear(member);
+    this.#claims.refresh(act);
+    for (const link of this.#core.links.values()) this.#neighbours.setProtocol(link);
+  }
+
   #onDirectory(act: Act, directory: Directory): void {
     const { view, links } = this.#core;
-    const before = { office: view.office, rvp: view.rvp };
+    const before = view.office;
+    const { holder } = this.#core.succession;
     // Offers count by office: they are taken back under the old view and asked for under the new.
     const sameBefore = new Map(
       [...links.values()].map((link) => [link, view.sameOffice(link.deviceId)]),
     );
     if (!view.apply(directory)) return;
-    if (view.office !== before.office)
+    this.#memory.keep(act, directory);
+    if (view.office !== before) {
       report(act, { kind: "office-assigned", office: view.office });
-    if (view.rvp !== before.rvp) {
-      const self = view.rvp === this.#core.options.deviceId;
-      report(act, { kind: "rvp-changed", self, deviceId: view.rvp });
-      for (const entry of this.#core.contents.values()) this.#server.noteProgress(act, entry);
+      this.#claims.reset(act);
     }
+    this.#claims.refresh(act);
+    if (holder !== this.#core.succession.holder) this.#onHolder(act);
     for (const [link, same] of sameBefore) {
       if (view.sameOffice(link.deviceId) !== same) this.#states.onOfficeChanged(act, link, same);
       this.#neighbours.setProtocol(link);
@@ -340,15 +480,28 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   }
 
   #onDeployments(act: Act, deployments: Deployments): void {
-    const known = this.#deployments;
-    const older =
-      known !== undefined &&
-      (deployments.epoch < known.epoch ||
-        (deployments.epoch === known.epoch && deployments.version < known.version));
-    if (older) return;
+    if (isOlder(deployments, this.#deployments)) return;
     this.#deployments = deployments;
+    this.#memory.keep(act, deployments);
     this.#states.onDeployments(act, deployments.deployments);
+    // From how far it is fetched is looked at now and not with the next tick.
+    this.#watchAtUs = act.nowUs;
+    this.#core.sources.onTick(act.nowUs);
     this.#neighbours.connect(act);
+  }
+
+  #onPolicy(act: Act, policy: Policy): void {
+    if (isOlder(policy, this.#policy)) return;
+    this.#policy = policy;
+    this.#memory.keep(act, policy);
+    this.#core.shunned = new Set(policy.shunned);
+    for (const link of this.#core.links.values()) {
+      if (this.#core.shunned.has(link.deviceId)) this.#uploads.onLinkDown(link);
+    }
+    this.#evictions.onPolicy(act, policy.keep);
+    this.#claims.refresh(act);
+    this.#downloads.onTick(act);
+    this.#origins.onPolicy(act, policy.origins);
   }
 
   #publish(act: Act, contentId: ContentId, manifest: Uint8Array): void {

@@ -3,7 +3,7 @@ import type { ContentId } from "../base/ids.ts";
 import { type Due, earlier, NEVER } from "../base/machine.ts";
 import { KIB, MS, SECOND } from "../base/units.ts";
 import type { AssociationEvent } from "../transport/association-types.ts";
-import type { Progress } from "../wire/messages.ts";
+import type { Message, Progress } from "../wire/messages.ts";
 import type { ContentEntry } from "./content-entry.ts";
 import { type Act, type Core, report, say, serverPolicy } from "./core.ts";
 
@@ -65,19 +65,7 @@ export class ServerLink {
     this.#state = { kind: "up", association };
     this.#backoffUs = BACKOFF_US.min;
     this.#lastCode = "";
-    const { hostName, hosts, portOffset, facts, bootId, machineId } = this.#core.options;
-    const productVersion = PRODUCT_VERSION;
-    say(this.#core, act, association, {
-      kind: "register",
-      productVersion,
-      hostName,
-      hosts,
-      portOffset,
-      facts,
-      bootId,
-      machineId,
-      witnesses: [],
-    });
+    this.#register(act, association);
     for (const entry of this.#core.contents.values()) entry.unreported = true;
     this.#tellProgress(act);
     for (const [contentId, manifest] of this.#publications) {
@@ -111,10 +99,40 @@ export class ServerLink {
     }
   }
 
+  /** What the device has said of itself has changed. */
+  registerAnew(act: Act): void {
+    if (this.#state.kind === "up") this.#register(act, this.#state.association);
+  }
+
+  /** The device has moved: an association from its old address may be of no use any more. */
+  reconnect(act: Act): void {
+    if (this.#state.kind === "waiting") {
+      this.#state = { kind: "waiting", untilUs: act.nowUs };
+      return;
+    }
+    const { association } = this.#state;
+    // It does not own the association any more: that it ends is nothing to report.
+    this.#state = { kind: "waiting", untilUs: act.nowUs };
+    const end = { code: "done", reason: "the device has other addresses" } as const;
+    this.#core.endpoint.close(act.nowUs, association, end, act.transport);
+  }
+
+  /** Says something to the server; `false` where it cannot be reached now. */
+  say(act: Act, message: Message): boolean {
+    if (this.#state.kind !== "up") return false;
+    return say(this.#core, act, this.#state.association, message);
+  }
+
   /** Asks for the next certificate; nothing happens while the server is away. */
   renew(act: Act, request: Uint8Array): void {
     if (this.#state.kind !== "up") return;
     say(this.#core, act, this.#state.association, { kind: "renew", request });
+  }
+
+  /** Asks for an identity of its own, in place of one that another machine has too. */
+  enrolAnew(act: Act, request: Uint8Array): void {
+    const { hostName, machineId } = this.#core.options;
+    this.say(act, { kind: "enrol-anew", request, hostName, machineId });
   }
 
   onPublished(act: Act, contentId: ContentId): void {
@@ -128,6 +146,22 @@ export class ServerLink {
     if (contentId === undefined) return;
     this.#publications.delete(contentId);
     report(act, { kind: "publication-refused", contentId, code, reason });
+  }
+
+  #register(act: Act, association: number): void {
+    const { hosts, facts, options } = this.#core;
+    const { hostName, portOffset, bootId, machineId } = options;
+    say(this.#core, act, association, {
+      kind: "register",
+      productVersion: PRODUCT_VERSION,
+      hostName,
+      hosts,
+      portOffset,
+      facts,
+      bootId,
+      machineId,
+      witnesses: this.#core.witnesses(),
+    });
   }
 
   #connect(act: Act): void {
@@ -170,7 +204,7 @@ export class ServerLink {
       heldBytes: entry.heldBytes,
       ...entry.tally,
       farInBytes: [...entry.tally.farInBytes].map(([office, bytes]) => ({ office, bytes })),
-      rvp: this.#core.view.rvp === this.#core.options.deviceId,
+      rvp: this.#core.succession.holder === this.#core.options.deviceId,
       problem: entry.problem.slice(0, 1_000),
     };
   }

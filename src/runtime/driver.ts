@@ -82,7 +82,8 @@ export class Driver<Input, Outbox> {
 
   #arm(): void {
     const { atUs } = this.#machine.due();
-    if (atUs === this.#armedForUs || this.#stopped) return;
+    // A deadline that moved back is looked at when the old one comes: most of them move all the time.
+    if (atUs >= this.#armedForUs || this.#stopped) return;
     clearTimeout(this.#timer);
     if (this.#immediate !== undefined) clearImmediate(this.#immediate);
     this.#immediate = undefined;
@@ -100,9 +101,12 @@ export class Driver<Input, Outbox> {
 
   #fire(dueUs: number): void {
     this.#armedForUs = Number.POSITIVE_INFINITY;
+    this.#immediate = undefined;
     const { woke } = this.#time;
-    if (woke !== undefined && monotonicUs() - dueUs > SLEPT_US) this.input(woke);
-    this.input(this.#time.timer);
+    const nowUs = monotonicUs();
+    if (woke !== undefined && nowUs - dueUs > SLEPT_US) this.input(woke);
+    if (this.#machine.due().atUs <= nowUs) this.input(this.#time.timer);
+    else this.#arm();
   }
 }
 

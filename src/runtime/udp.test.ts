@@ -1,12 +1,14 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { afterEach, expect, test, vi } from "vitest";
+import { concat } from "../base/bytes.ts";
 import { MIB } from "../base/units.ts";
 import type { PortTable } from "../effects/channels.ts";
 import type { NetworkInput } from "../effects/network.ts";
 import { unwrapFromLine, wrapForLine } from "./line-envelope.ts";
 import { OperatorError } from "./operator-error.ts";
 import { UdpSockets } from "./udp.ts";
+import { nativeUdp } from "./udp-native.ts";
 
 const HERE = "127.77.1.1";
 const NEIGHBOUR = "127.77.1.2";
@@ -32,7 +34,7 @@ test("a datagram arrives as it was sent, with where it came from and the channel
       kind: "datagram-received",
       from: { host: HERE, port: a.ports["message-small"] },
       channel: "content-foreground",
-      bytes: Buffer.of(1, 2, 3),
+      bytes: Uint8Array.of(1, 2, 3),
     },
   ]);
 });
@@ -48,8 +50,48 @@ test("what lies one behind the other leaves as datagrams of one length, and a sh
   expect(b.received().map(({ bytes }) => bytes.length)).toEqual([1_200, 1_200, 100]);
 });
 
+test.each([
+  ["as the system can", "content-foreground", true],
+  ["one by one in Background", "content-background", true],
+  ["by Node's own sockets", "content-foreground", false],
+] as const)("a train that leaves %s arrives whole and in order", async (_how, channel, native) => {
+  const a = await program(HERE, { native, ports: { [channel]: await freePort() } });
+  const b = await program(NEIGHBOUR, { native, ports: { [channel]: await freePort() } });
+  const to = { host: NEIGHBOUR, port: b.ports[channel] ?? 0 };
+  const bytes = Uint8Array.from({ length: 100_000 }, (_, at) => at >> 8);
+
+  expect(a.udp.send(to, channel, bytes, 1_200)).toBe(true);
+  const arrived = () => b.received().reduce((sum, input) => sum + input.bytes.length, 0);
+  await vi.waitUntil(() => arrived() === bytes.length);
+
+  expect(concat(b.received().map((input) => input.bytes))).toEqual(bytes);
+  // However many come joined, what was joined ends where a datagram did.
+  for (const input of b.received().slice(0, -1)) expect(input.bytes.length % 1_200).toBe(0);
+});
+
+test("in Background each datagram arrives by itself, whatever the system can", async () => {
+  const ports = { "content-background": await freePort() };
+  const a = await program(HERE, { ports: { "content-background": await freePort() } });
+  const b = await program(NEIGHBOUR, { ports });
+  const to = { host: NEIGHBOUR, port: ports["content-background"] };
+
+  a.udp.send(to, "content-background", new Uint8Array(12_000), 1_200);
+  await vi.waitUntil(() => b.inputs.length === 10);
+
+  expect(b.received().map(({ bytes }) => bytes.length)).toEqual(new Array(10).fill(1_200));
+});
+
+test("longer datagrams than the first are tried only where nobody can cut them", async () => {
+  const plain = await program(HERE, { native: false });
+  const native = await program(NEIGHBOUR, { native: true });
+
+  expect(plain.udp.datagramBytesMax(NEIGHBOUR)).toBe(1_200);
+  const expected = (await nativeUdp()) === undefined ? 1_200 : 1_472;
+  expect(native.udp.datagramBytesMax(HERE)).toBe(expected);
+});
+
 test("a socket that takes no more says so, and says when there is room again", async () => {
-  const a = await program(HERE);
+  const a = await program(HERE, { native: false });
   const b = await program(NEIGHBOUR);
   const to = { host: NEIGHBOUR, port: b.ports["message-small"] ?? 0 };
   const bytes = new Uint8Array(48_000);
@@ -129,7 +171,7 @@ test("what goes to another subnet takes the line, wrapped; what stays within doe
     to: far,
     payload: Buffer.of(7),
   });
-  expect(b.received()[0]?.bytes).toEqual(Buffer.of(8));
+  expect(b.received()[0]?.bytes).toEqual(Uint8Array.of(8));
 });
 
 test("what comes by the line comes from whom it says; the same from anybody else is no envelope", async () => {
@@ -148,10 +190,10 @@ test("what comes by the line comes from whom it says; the same from anybody else
   await vi.waitUntil(() => a.inputs.length === 2);
 
   expect(a.received().map(({ from, bytes }) => ({ from, bytes }))).toEqual([
-    { from: far, bytes: Buffer.of(9) },
+    { from: far, bytes: Uint8Array.of(9) },
     {
       from: { host: NEIGHBOUR, port: stranger.socket.address().port },
-      bytes: Buffer.from(envelope),
+      bytes: Uint8Array.from(envelope),
     },
   ]);
 });
@@ -167,7 +209,11 @@ test("sending once the sockets are closed harms nobody", async () => {
 /** A program with sockets on ports that are free, and everything that it has been told. */
 async function program(
   address: string,
-  options: { readonly ports?: PortTable; readonly line?: { host: string; port: number } } = {},
+  options: {
+    readonly ports?: PortTable;
+    readonly line?: { host: string; port: number };
+    readonly native?: boolean;
+  } = {},
 ) {
   const ports = options.ports ?? {
     "message-small": await freePort(),
@@ -178,6 +224,7 @@ async function program(
     address,
     ports,
     ...(options.line === undefined ? {} : { line: options.line }),
+    ...(options.native === undefined ? {} : { native: options.native }),
     onInput: (input) => inputs.push(input),
   });
   open.push(udp);

@@ -3,8 +3,10 @@ import { once } from "node:events";
 import { MIB } from "../base/units.ts";
 import type { Channel, PortTable } from "../effects/channels.ts";
 import type { Address, NetworkInput, NetworkOutbox } from "../effects/network.ts";
+import { DATAGRAM_BYTES_INITIAL } from "../wire/datagram.ts";
 import { unwrapFromLine, wrapForLine } from "./line-envelope.ts";
 import { OperatorError } from "./operator-error.ts";
+import { type NativeSocket, type NativeUdp, nativeUdp, QUEUE_FULL } from "./udp-native.ts";
 
 /** How a program's sockets are opened. */
 export type UdpOptions = {
@@ -13,6 +15,11 @@ export type UdpOptions = {
   readonly ports: PortTable;
   /** Carries everything that leaves the /24 of `address`; for demonstrations and tests. */
   readonly line?: Address;
+  /**
+   * Whether to use what only the system's own sockets can do, where they can. Default: unless the
+   * environment has `BRANCHLINE_UDP=plain`.
+   */
+  readonly native?: boolean;
   readonly onInput: (input: NetworkInput) => void;
 };
 
@@ -26,10 +33,28 @@ const HOSTS_MAX = 4_096;
 const BUFFER_BYTES = 4 * MIB;
 
 /**
+ * Channels whose datagrams leave one by one and arrive one by one: a burst would be a queue in the
+ * router, and arrivals that are joined have one time of arrival.
+ */
+const BACKGROUND: ReadonlySet<Channel> = new Set([
+  "message-large-background",
+  "reply-large-background",
+  "content-background",
+  "control-adaptive",
+]);
+
+/** Channels on which much arrives at once. */
+const BULK: ReadonlySet<Channel> = new Set(["message-large-foreground", "content-foreground"]);
+
+/** The payload of the longest datagram that a frame of Ethernet takes (RFC 791, 8200 and 768). */
+const DATAGRAM_BYTES_MAX = { ipv4: 1_472, ipv6: 1_452 } as const;
+
+/**
  * The UDP sockets of a program, one for each port of its table.
  *
- * Sends are counted until the kernel has taken them, because the runtime queues them without a
- * bound of its own.
+ * Where the system's own sockets are to be had they send, and arrivals on bulk ports come joined;
+ * Node's sockets adopt them, receive, and take over what the kernel has no room for. Node queues
+ * without a bound of its own, so what it has taken is counted until the kernel has it.
  */
 export class UdpSockets implements NetworkOutbox {
   readonly #options: UdpOptions;
@@ -37,24 +62,26 @@ export class UdpSockets implements NetworkOutbox {
   readonly #byChannel: ReadonlyMap<Channel, Outlet>;
   /** Whether a host is reached by the line; asked for every datagram. */
   readonly #byLine = new Map<string, boolean>();
+  /** Hosts towards which the kernel could not cut trains. */
+  readonly #uncut = new Set<string>();
   #waitingBytes = 0;
   #full = false;
   #closed = false;
   #sendErrors = 0;
 
-  private constructor(options: UdpOptions, sockets: ReadonlyMap<number, Socket>) {
+  private constructor(options: UdpOptions, bound: ReadonlyMap<number, Bound>) {
     this.#options = options;
-    this.#sockets = sockets;
+    this.#sockets = new Map([...bound].map(([port, { socket }]) => [port, socket]));
     const byChannel = new Map<Channel, Outlet>();
     for (const [channel, port] of Object.entries(options.ports) as [Channel, number][]) {
-      const socket = sockets.get(port);
-      if (socket === undefined) continue;
+      const open = bound.get(port);
+      if (open === undefined) continue;
       // The port is asked for again: the system chose it where the table has 0.
-      const from = { host: options.address ?? "", port: socket.address().port };
-      byChannel.set(channel, { socket, from });
+      const from = { host: options.address ?? "", port: open.socket.address().port };
+      byChannel.set(channel, { ...open, from, inTrains: !BACKGROUND.has(channel) });
     }
     this.#byChannel = byChannel;
-    for (const [port, socket] of sockets) this.#listen(port, socket);
+    for (const [port, { socket }] of bound) this.#listen(port, socket);
   }
 
   /**
@@ -63,13 +90,18 @@ export class UdpSockets implements NetworkOutbox {
    * @throws OperatorError `port-in-use`, `port-forbidden`, `address-not-here`, `socket-not-opened`.
    */
   static async open(options: UdpOptions): Promise<UdpSockets> {
-    const sockets = new Map<number, Socket>();
+    const environment: { readonly BRANCHLINE_UDP?: string } = process.env;
+    const wanted = options.native ?? environment.BRANCHLINE_UDP !== "plain";
+    const native = wanted ? await nativeUdp() : undefined;
+    const sockets = new Map<number, Bound>();
     try {
       for (const port of new Set(Object.values(options.ports))) {
-        sockets.set(port, await bind(options.address, port));
+        const channels = Object.entries(options.ports).filter(([, other]) => other === port);
+        const joined = isJoined(channels.map(([channel]) => channel as Channel));
+        sockets.set(port, await bind(native, { address: options.address, port, joined }));
       }
     } catch (error) {
-      for (const socket of sockets.values()) socket.close();
+      for (const { socket } of sockets.values()) socket.close();
       throw error;
     }
     return new UdpSockets(options, sockets);
@@ -87,10 +119,21 @@ export class UdpSockets implements NetworkOutbox {
       this.#full = true;
       return false;
     }
-    for (let at = 0; at < bytes.length; at += segmentBytes) {
+    const takenBytes = this.#sendNow(outlet, to, bytes, segmentBytes);
+    for (let at = takenBytes; at < bytes.length; at += segmentBytes) {
       this.#sendOne(outlet, to, bytes.subarray(at, at + segmentBytes));
     }
     return true;
+  }
+
+  /**
+   * The longest datagram that may be tried towards a host. Longer ones than the first need a socket
+   * that forbids to cut them: those that are cut on their way cost more than they bring.
+   */
+  datagramBytesMax(host: string): number {
+    const { native } = this.#byChannel.get("content-foreground") ?? {};
+    if (native === undefined) return DATAGRAM_BYTES_INITIAL;
+    return DATAGRAM_BYTES_MAX[host.includes(":") ? "ipv6" : "ipv4"];
   }
 
   /** Closes all sockets once what waits in them has been sent. */
@@ -102,6 +145,22 @@ export class UdpSockets implements NetworkOutbox {
       return ended;
     });
     await Promise.all(closed);
+  }
+
+  /** Hands the kernel what it takes at once; returns how many bytes that are. */
+  #sendNow(outlet: Outlet, to: Address, bytes: Uint8Array, segmentBytes: number): number {
+    const { native } = outlet;
+    // What waits goes first, and the line's envelopes are for Node's own sockets.
+    if (native === undefined || this.#waitingBytes > 0 || !isPort(to.port)) return 0;
+    if (this.#lineTo(to.host) !== undefined) return 0;
+    const train = outlet.inTrains && native.cutsTrains && !this.#uncut.has(to.host);
+    const sent = native.send(to, bytes, segmentBytes, train);
+    if (sent.code === 0 || sent.code === QUEUE_FULL || !train || bytes.length <= segmentBytes) {
+      return sent.takenBytes;
+    }
+    // The path's interface takes no trains, or no segments of this length: one by one then.
+    if (this.#uncut.size < HOSTS_MAX) this.#uncut.add(to.host);
+    return sent.takenBytes;
   }
 
   #sendOne({ socket, from }: Outlet, to: Address, datagram: Uint8Array): void {
@@ -134,7 +193,9 @@ export class UdpSockets implements NetworkOutbox {
   #listen(port: number, socket: Socket): void {
     const entry = Object.entries(this.#options.ports).find(([, other]) => other === port);
     const channel = (entry?.[0] ?? "message-small") as Channel;
-    socket.on("message", (bytes, { address, port: fromPort }) => {
+    socket.on("message", (buffer, { address, port: fromPort }) => {
+      // Parts of a plain array cost a third of what parts of a Buffer do.
+      const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
       const from = { host: address, port: fromPort };
       const { line, onInput } = this.#options;
       if (line?.host !== from.host || line.port !== from.port) {
@@ -153,11 +214,35 @@ export class UdpSockets implements NetworkOutbox {
   }
 }
 
-/** A socket, and where what it sends comes from. */
-type Outlet = { readonly socket: Socket; readonly from: Address };
+/** A socket of Node's, and the system's own beneath it where there is one. */
+type Bound = { readonly socket: Socket; readonly native: NativeSocket | undefined };
 
-async function bind(address: string | undefined, port: number): Promise<Socket> {
+/** A socket, and where what it sends comes from. */
+type Outlet = Bound & {
+  readonly from: Address;
+  /** Whether what is sent may leave as trains. */
+  readonly inTrains: boolean;
+};
+
+/** Whether arrivals on a port of these channels may be joined. */
+function isJoined(channels: readonly Channel[]): boolean {
+  return (
+    channels.some((channel) => BULK.has(channel)) &&
+    !channels.some((channel) => BACKGROUND.has(channel))
+  );
+}
+
+async function bind(
+  native: NativeUdp | undefined,
+  options: {
+    readonly address: string | undefined;
+    readonly port: number;
+    readonly joined: boolean;
+  },
+): Promise<Bound> {
+  const { address, port } = options;
   const family = address?.includes(":") === true ? 6 : 4;
+  const opened = native?.open(options);
   const socket = createSocket({
     type: `udp${family}`,
     // Targets are addresses, never names: the runtime's resolver would cost a turn of the event
@@ -166,14 +251,18 @@ async function bind(address: string | undefined, port: number): Promise<Socket> 
   });
   try {
     const listening = once(socket, "listening");
-    socket.bind({ port, exclusive: true, ...(address === undefined ? {} : { address }) });
+    if (opened === undefined) {
+      socket.bind({ port, exclusive: true, ...(address === undefined ? {} : { address }) });
+    } else {
+      socket.bind({ fd: opened.fd });
+    }
     await listening;
   } catch (cause) {
     socket.close();
     throw notBound(address, port, cause);
   }
   enlarge(socket);
-  return socket;
+  return { socket, native: opened };
 }
 
 function enlarge(socket: Socket): void {

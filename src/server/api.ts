@@ -1,9 +1,17 @@
 import type { SERVER_ROUTES } from "../api/server-routes.ts";
-import type { ContentView, DeploymentView, ServerView } from "../api/server-schemas.ts";
+import type {
+  ContentView,
+  DeploymentView,
+  DeviceView,
+  LedgerEntry,
+  ServerView,
+} from "../api/server-schemas.ts";
 import { PRODUCT_VERSION, PROTOCOL_VERSION } from "../base/constants.ts";
 import type { Answer, Command, RefusalCode } from "../coordinator/contract.ts";
 import type { Coordinator } from "../coordinator/coordinator.ts";
+import type { LedgerStanding } from "../coordinator/ledger-view.ts";
 import type { ContentRow, DeploymentRow, Targets } from "../coordinator/state.ts";
+import type { DeviceStanding } from "../coordinator/views.ts";
 import type { ControlHandlers } from "../runtime/control-route.ts";
 import { RequestRefused } from "../runtime/control-server.ts";
 import type { ServerDatabase } from "./database.ts";
@@ -32,16 +40,12 @@ export function createServerHandlers(api: ServerApi): ControlHandlers<typeof SER
       const fileList = [...(await api.database.contentFiles(content.contentId))];
       return { ...contentView(content), fileList };
     },
-    listDevices: () => {
-      const wallMs = api.wallMs();
-      const devices = coordinator.devices().map((device) => {
-        const { deviceId, hostName, office, present, productVersion, enrolledAtMs } = device;
-        const lastSeenAtMs = present ? wallMs : device.lastSeenAtMs;
-        const hosts = [...device.hosts];
-        const named = { deviceId, hostName, office, hosts, present };
-        return { ...named, lastSeenAtMs, productVersion, enrolledAtMs };
-      });
-      return { devices };
+    ...deviceHandlers(api),
+    ...originHandlers(api),
+    showLedger: () => ({ entries: coordinator.ledger().map(ledgerEntry) }),
+    showContentLedger: ({ params }) => {
+      const { contentId } = contentOf(coordinator, params.contentId);
+      return { entries: coordinator.ledger(contentId).map(ledgerEntry) };
     },
     listOffices: () => ({ offices: officeViews(coordinator) }),
     replaceOffices: async ({ body }) => {
@@ -78,6 +82,73 @@ export function createServerHandlers(api: ServerApi): ControlHandlers<typeof SER
       securityKey: await api.database.securityKeys.regenerate(api.wallMs()),
     }),
   };
+}
+
+type Handlers = ControlHandlers<typeof SERVER_ROUTES>;
+
+function deviceHandlers(
+  api: ServerApi,
+): Pick<Handlers, "listDevices" | "showDevice" | "pardonDevice"> {
+  const { coordinator } = api;
+  const view = (device: DeviceStanding) => deviceView(device, api.wallMs());
+  return {
+    listDevices: () => ({ devices: coordinator.devices().map(view) }),
+    showDevice: ({ params }) => {
+      const devices = coordinator.devices();
+      const device = devices.find(({ deviceId }) => deviceId === params.deviceId);
+      if (device === undefined) {
+        const detail = `No device ${params.deviceId} is enrolled: check its id.`;
+        throw new RequestRefused(404, "device-unknown", detail);
+      }
+      const { machineId, seenHost, deviceId } = device;
+      const names = new Map<string, string>(devices.map((one) => [one.deviceId, one.hostName]));
+      const accusations = coordinator.accusations(deviceId).map(({ accused: _, ...one }) => ({
+        ...one,
+        reporterHostName: names.get(one.reporter) ?? "",
+      }));
+      return { ...view(device), machineId, seenHost, accusations };
+    },
+    pardonDevice: async ({ params }) => {
+      const answer = await api.command({ kind: "pardon", deviceId: params.deviceId });
+      if (answer.kind !== "pardoned") throw refusal(answer);
+      return { deviceId: params.deviceId };
+    },
+  };
+}
+
+function originHandlers(
+  api: ServerApi,
+): Pick<Handlers, "listOrigins" | "addOrigin" | "removeOrigin"> {
+  const change = async (command: Command) => {
+    const answer = await api.command(command);
+    if (answer.kind !== "origins-changed") throw refusal(answer);
+    return { origins: [...answer.origins] };
+  };
+  return {
+    listOrigins: () => ({ origins: [...api.coordinator.origins()] }),
+    addOrigin: ({ body: { kind, location } }) => {
+      const said = kind === undefined ? {} : { originKind: kind };
+      return change({ kind: "add-origin", location, ...said });
+    },
+    removeOrigin: ({ body }) => change({ kind: "remove-origin", location: body.location }),
+  };
+}
+
+function deviceView(device: DeviceStanding, wallMs: number): DeviceView {
+  const { deviceId, hostName, office, present, productVersion, enrolledAtMs } = device;
+  const { shunnedAtMs, retiredAtMs, version } = device;
+  return {
+    ...{ deviceId, hostName, office, hosts: [...device.hosts], present },
+    lastSeenAtMs: present ? wallMs : device.lastSeenAtMs,
+    ...{ productVersion, versionFit: version, enrolledAtMs },
+    ...(shunnedAtMs === undefined ? {} : { shunnedAtMs }),
+    ...(retiredAtMs === undefined ? {} : { retiredAtMs }),
+  };
+}
+
+function ledgerEntry({ content, ...row }: LedgerStanding): LedgerEntry {
+  const { name, version, sizeBytes } = content;
+  return { ...row, name, version, sizeBytes };
 }
 
 function serverView({ coordinator, organisation, fingerprint, epoch }: ServerApi): ServerView {
@@ -150,6 +221,10 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   "office-unknown": 422,
   "device-unknown": 422,
   "too-many-deployments": 409,
+  "origin-malformed": 422,
+  "origin-duplicate": 409,
+  "origin-unknown": 404,
+  "too-many-origins": 409,
 };
 
 function refusal(answer: Answer): RequestRefused {

@@ -1,13 +1,16 @@
 import type { Insertable, Kysely, Transaction } from "kysely";
 import type {
+  AccusationRow,
   Change,
   ContentFile,
   ContentRow,
   DeploymentRow,
   DeviceRow,
+  LedgerRow,
   OfficesState,
   ProgressRow,
 } from "../coordinator/state.ts";
+import type { Origin } from "../wire/messages.ts";
 import type { Tables } from "./schema.ts";
 
 /** Makes changes in the order in which they happened, all of them or none. */
@@ -28,7 +31,7 @@ async function applyChange(transaction: Transaction<Tables>, change: Change): Pr
     case "content-add":
       return await addContent(transaction, change.content, change);
     case "offices-replace":
-      return await replaceOffices(transaction, change.offices);
+      return await replaceOffices(transaction, change.offices, change.officeKeys);
     case "deployment-add":
       return await addDeployment(transaction, change.deployment);
     case "deployment-finish":
@@ -40,6 +43,19 @@ async function applyChange(transaction: Transaction<Tables>, change: Change): Pr
       return;
     case "progress-put":
       return await putProgress(transaction, change.progress);
+    case "ledger-put":
+      return await putLedger(transaction, change.row);
+    case "origins-replace":
+      return await replaceOrigins(transaction, change.origins);
+    case "accusation-put":
+      return await putAccusation(transaction, change.accusation);
+    case "accusation-remove":
+      await transaction
+        .deleteFrom("accusations")
+        .where("reporter", "=", change.reporter)
+        .where("accused", "=", change.accused)
+        .execute();
+      return;
   }
 }
 
@@ -56,6 +72,8 @@ async function putDevice(transaction: Transaction<Tables>, device: DeviceRow): P
     product_version: device.productVersion,
     enrolled_at_ms: device.enrolledAtMs,
     last_seen_at_ms: device.lastSeenAtMs,
+    shunned_at_ms: device.shunnedAtMs ?? null,
+    retired_at_ms: device.retiredAtMs ?? null,
   };
   await transaction
     .insertInto("devices")
@@ -93,12 +111,13 @@ async function addContent(
 async function replaceOffices(
   transaction: Transaction<Tables>,
   { generated, offices }: OfficesState,
+  officeKeys: ReadonlyMap<string, Uint8Array>,
 ): Promise<void> {
   await transaction.deleteFrom("offices").execute();
   for (const [position, { name, parent, type, subnets }] of offices.entries()) {
     await transaction
       .insertInto("offices")
-      .values({ name, position, parent: parent ?? null, type })
+      .values({ name, position, parent: parent ?? null, type, key: officeKeys.get(name) ?? null })
       .execute();
     for (const [place, text] of subnets.entries()) {
       const row = { office: name, position: place, text };
@@ -139,6 +158,8 @@ async function putProgress(transaction: Transaction<Tables>, progress: ProgressR
     held_bytes: progress.heldBytes,
     base_json: JSON.stringify(progress.base),
     current_json: JSON.stringify(progress.current),
+    far_json: JSON.stringify(progress.farInBytes),
+    office: progress.office,
     rvp: progress.rvp ? 1 : 0,
     problem: progress.problem,
     updated_at_ms: progress.updatedAtMs,
@@ -147,5 +168,49 @@ async function putProgress(transaction: Transaction<Tables>, progress: ProgressR
     .insertInto("progress")
     .values(row)
     .onConflict((conflict) => conflict.columns(["content_id", "device_id"]).doUpdateSet(row))
+    .execute();
+}
+
+async function putLedger(transaction: Transaction<Tables>, ledger: LedgerRow): Promise<void> {
+  const row: Insertable<Tables["ledger"]> = {
+    content_id: ledger.contentId,
+    office: ledger.office,
+    wan_bytes: ledger.wanBytes,
+    lan_bytes: ledger.lanBytes,
+    origin_bytes: ledger.originBytes,
+    devices: ledger.devices,
+  };
+  await transaction
+    .insertInto("ledger")
+    .values(row)
+    .onConflict((conflict) => conflict.columns(["content_id", "office"]).doUpdateSet(row))
+    .execute();
+}
+
+async function replaceOrigins(
+  transaction: Transaction<Tables>,
+  origins: readonly Origin[],
+): Promise<void> {
+  await transaction.deleteFrom("origins").execute();
+  for (const [position, { kind, location }] of origins.entries()) {
+    await transaction.insertInto("origins").values({ position, kind, location }).execute();
+  }
+}
+
+async function putAccusation(
+  transaction: Transaction<Tables>,
+  { reporter, accused, contentId, offence, atMs }: AccusationRow,
+): Promise<void> {
+  const row: Insertable<Tables["accusations"]> = {
+    reporter,
+    accused,
+    content_id: contentId,
+    offence,
+    at_ms: atMs,
+  };
+  await transaction
+    .insertInto("accusations")
+    .values(row)
+    .onConflict((conflict) => conflict.columns(["reporter", "accused"]).doUpdateSet(row))
     .execute();
 }

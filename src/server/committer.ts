@@ -44,6 +44,9 @@ export class Committer {
         later(() => deliveries.requestEnrolment(association, request)),
       judgeManifest: (association, contentId, manifest) =>
         later(() => deliveries.judgeManifest(association, contentId, manifest)),
+      readManifest: (association, contentId) =>
+        later(() => deliveries.readManifest(association, contentId)),
+      note: (note) => later(() => deliveries.note(note)),
       answer: (requestNumber, answer) => later(() => deliveries.answer(requestNumber, answer)),
     };
   }

@@ -2,7 +2,10 @@ import type { EnrolmentOutcome, EnrolmentRequest } from "../coordinator/contract
 import { type Authority, issueDeviceCertificate } from "../runtime/identity/authority.ts";
 import type { SecurityKeys } from "./security-keys.ts";
 
-/** Decides about a request for an identity: the key first, because a certificate costs more. */
+/**
+ * Decides about a request for an identity: the key first, because a certificate costs more. One
+ * without a key comes from a device whose certificate speaks for it.
+ */
 export async function decideEnrolment(
   {
     securityKeys,
@@ -11,13 +14,16 @@ export async function decideEnrolment(
   request: EnrolmentRequest,
   nowMs: number,
 ): Promise<EnrolmentOutcome> {
-  const refusal = await securityKeys.judge(request.securityKey, nowMs);
+  const { securityKey } = request;
+  const refusal =
+    securityKey === undefined ? undefined : await securityKeys.judge(securityKey, nowMs);
   if (refusal !== undefined) return { kind: "refused", ...refusal };
   const nowS = Math.floor(nowMs / 1_000);
   const issued = await issueDeviceCertificate(authority, request.request, request.deviceId, nowS);
   if (!issued.ok) return { kind: "refused", ...issued.error };
   // A request that was not good costs no use of the key.
-  const spent = await securityKeys.spend(request.securityKey, nowMs);
+  const spent =
+    securityKey === undefined ? undefined : await securityKeys.spend(securityKey, nowMs);
   if (spent !== undefined) return { kind: "refused", ...spent };
   return {
     kind: "enrolled",

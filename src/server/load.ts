@@ -1,17 +1,20 @@
 import type { Kysely, Selectable } from "kysely";
 import type { ContentId, DeviceId } from "../base/ids.ts";
-import type {
-  ContentRow,
-  CoordinatorState,
-  Counters,
-  DeploymentRow,
-  DeviceRow,
-  OfficesState,
-  Priority,
-  ProgressRow,
-  Targets,
+import {
+  type AccusationRow,
+  type ContentRow,
+  type CoordinatorState,
+  type Counters,
+  type DeploymentRow,
+  type DeviceRow,
+  type LedgerRow,
+  NO_BYTES,
+  type OfficesState,
+  type Priority,
+  type ProgressRow,
+  type Targets,
 } from "../coordinator/state.ts";
-import type { ContentState, Facts } from "../wire/messages.ts";
+import type { ContentState, Facts, Offence, OfficeBytes, OriginKind } from "../wire/messages.ts";
 import type { Tables } from "./schema.ts";
 
 /** Reads everything that the coordinator begins with. The rows are what `applyChanges` wrote. */
@@ -48,6 +51,14 @@ export async function loadState(
     .orderBy("created_at_ms")
     .execute();
   const progress = await database.selectFrom("progress").selectAll().execute();
+  const keys = await database.selectFrom("offices").select(["name", "key"]).execute();
+  const origins = await database.selectFrom("origins").selectAll().orderBy("position").execute();
+  const ledger = await database.selectFrom("ledger").selectAll().execute();
+  const accusations = await database
+    .selectFrom("accusations")
+    .selectAll()
+    .orderBy("at_ms")
+    .execute();
   return {
     epoch,
     devices: devices.map(deviceOf),
@@ -55,6 +66,12 @@ export async function loadState(
     offices: await loadOffices(database),
     deployments: deployments.map(deploymentOf),
     progress: progress.map(progressOf),
+    officeKeys: new Map(
+      keys.flatMap(({ name, key }) => (key === null ? [] : [[name, Uint8Array.from(key)]])),
+    ),
+    origins: origins.map(({ kind, location }) => ({ kind: kind as OriginKind, location })),
+    ledger: ledger.map(ledgerOf),
+    accusations: accusations.map(accusationOf),
   };
 }
 
@@ -91,6 +108,8 @@ function deviceOf(row: Selectable<Tables["devices"]>): DeviceRow {
     productVersion: row.product_version,
     enrolledAtMs: row.enrolled_at_ms,
     lastSeenAtMs: row.last_seen_at_ms,
+    ...(row.shunned_at_ms === null ? {} : { shunnedAtMs: row.shunned_at_ms }),
+    ...(row.retired_at_ms === null ? {} : { retiredAtMs: row.retired_at_ms }),
   };
 }
 
@@ -133,10 +152,38 @@ function progressOf(row: Selectable<Tables["progress"]>): ProgressRow {
     pieces: row.pieces,
     piecesHeld: row.pieces_held,
     heldBytes: row.held_bytes,
-    base: JSON.parse(row.base_json) as Counters,
-    current: JSON.parse(row.current_json) as Counters,
+    base: countersOf(row.base_json),
+    current: countersOf(row.current_json),
+    farInBytes: JSON.parse(row.far_json) as OfficeBytes[],
+    office: row.office,
     rvp: row.rvp === 1,
     problem: row.problem,
     updatedAtMs: row.updated_at_ms,
+  };
+}
+
+/** Rows from before origins have no count of them. */
+function countersOf(json: string): Counters {
+  return { ...NO_BYTES, ...(JSON.parse(json) as Partial<Counters>) };
+}
+
+function ledgerOf(row: Selectable<Tables["ledger"]>): LedgerRow {
+  return {
+    contentId: row.content_id as ContentId,
+    office: row.office,
+    wanBytes: row.wan_bytes,
+    lanBytes: row.lan_bytes,
+    originBytes: row.origin_bytes,
+    devices: row.devices,
+  };
+}
+
+function accusationOf(row: Selectable<Tables["accusations"]>): AccusationRow {
+  return {
+    reporter: row.reporter as DeviceId,
+    accused: row.accused as DeviceId,
+    contentId: row.content_id as ContentId,
+    offence: row.offence as Offence,
+    atMs: row.at_ms,
   };
 }

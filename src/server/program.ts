@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { SERVER_ROUTES } from "../api/server-routes.ts";
 import type { CoordinatorInput, CoordinatorOutbox } from "../coordinator/contract.ts";
 import { Coordinator } from "../coordinator/coordinator.ts";
+import type { Change } from "../coordinator/state.ts";
 import { offsetPorts, type PortTable, SERVER_PORTS, singlePort } from "../effects/channels.ts";
 import { aborted } from "../runtime/aborted.ts";
 import { serveControl } from "../runtime/control-server.ts";
@@ -16,6 +17,7 @@ import { Committer, type Deliveries } from "./committer.ts";
 import { ServerDatabase } from "./database.ts";
 import { serverFiles } from "./files.ts";
 import { judgeManifest } from "./manifest-judge.ts";
+import { OriginFiller } from "./origin-filler.ts";
 import type { ServerSettings } from "./settings.ts";
 import { Transport } from "./transport.ts";
 
@@ -65,6 +67,7 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     onInput: (input) => {
       if (input.kind !== "message" || input.message.kind !== "renew") return tell(input);
       const { association, deviceId, message } = input;
+      if (coordinator.isRetired(deviceId)) return tell(input);
       void certificates.renew(deviceId, message.request).then((answer) => {
         log.info({ deviceId, outcome: answer.kind }, "renewal-decided");
         transport.send(association, encodeMessage(answer));
@@ -73,7 +76,17 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   });
   stack.defer(() => transport.close());
   const parts = { database, certificates, publishers, transport, answers, log, tell, fail };
-  const committer = new Committer((changes) => database.apply(changes), deliveries(parts), fail);
+  const filler = new OriginFiller({
+    storage: settings.storage.folder,
+    origins: () => coordinator.origins(),
+    contents: () => coordinator.contents(),
+    log,
+  });
+  const apply = async (changes: readonly Change[]): Promise<void> => {
+    await database.apply(changes);
+    filler.onChanges(changes);
+  };
+  const committer = new Committer(apply, deliveries(parts), fail);
   stack.defer(() => committer.idle());
   const brain = new Driver<CoordinatorInput, CoordinatorOutbox>(
     coordinator,
@@ -101,6 +114,7 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   });
   stack.defer(() => control.close());
   brain.start();
+  filler.fill();
   log.info({ organisation: certificates.organisation }, "server-started");
   await aborted(AbortSignal.any([signal, failure.signal]));
   log.info({}, "server-stopped");
@@ -134,7 +148,14 @@ function deliveries(parts: Parts): Deliveries {
       const outcome = judgeManifest(publishers, contentId, manifest);
       tell({ kind: "manifest-judged", association, contentId, outcome });
     },
+    readManifest: (association, contentId) => {
+      void database.manifest(contentId).then((manifest) => {
+        const read = manifest === undefined ? {} : { manifest };
+        tell({ kind: "manifest-read", association, contentId, ...read });
+      }, fail);
+    },
     answer: (requestNumber, answer) => answers.onAnswer(requestNumber, answer),
+    note: ({ level, event, fields }) => log[level](fields, event),
   };
 }
 

@@ -1,5 +1,6 @@
-import type { ColumnType, Kysely } from "kysely";
+import type { ColumnType, Insertable, Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
+import { add, type Counters } from "../coordinator/state.ts";
 
 // One schema for SQLite and PostgreSQL: ids and JSON are text, truth values 0 or 1, times are
 // milliseconds since 1970.
@@ -35,6 +36,8 @@ export type Tables = {
     product_version: string;
     enrolled_at_ms: number;
     last_seen_at_ms: number;
+    shunned_at_ms: ColumnType<number | null, number | null | undefined, number | null>;
+    retired_at_ms: ColumnType<number | null, number | null | undefined, number | null>;
   };
   contents: {
     content_id: string;
@@ -58,6 +61,8 @@ export type Tables = {
     position: number;
     parent: string | null;
     type: string;
+    /** 32 bytes; the offices of a database from before them have none. */
+    key: ColumnType<Uint8Array | null, Uint8Array | null | undefined, Uint8Array | null>;
   };
   subnets: { office: string; position: number; text: string };
   deployments: {
@@ -81,6 +86,29 @@ export type Tables = {
     rvp: number;
     problem: string;
     updated_at_ms: number;
+    far_json: string;
+    office: string;
+  };
+  ledger: {
+    content_id: string;
+    office: string;
+    wan_bytes: number;
+    lan_bytes: number;
+    origin_bytes: number;
+    devices: number;
+  };
+  origins: {
+    /** In the order of entry. */
+    position: number;
+    kind: string;
+    location: string;
+  };
+  accusations: {
+    reporter: string;
+    accused: string;
+    content_id: string;
+    offence: string;
+    at_ms: number;
   };
 };
 
@@ -93,6 +121,14 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await createContents(database);
       await createOffices(database);
       await createDeployments(database);
+    },
+  },
+  "0002-tree": {
+    up: async (database: Kysely<unknown>) => {
+      await extendTables(database);
+      await createLedger(database);
+      await createOrigins(database);
+      await createAccusations(database);
     },
   },
 };
@@ -198,5 +234,84 @@ async function createDeployments({ schema }: Kysely<unknown>): Promise<void> {
     .addColumn("problem", "text", (column) => column.notNull())
     .addColumn("updated_at_ms", "bigint", (column) => column.notNull())
     .addPrimaryKeyConstraint("progress_key", ["content_id", "device_id"])
+    .execute();
+}
+
+async function extendTables({ schema }: Kysely<unknown>): Promise<void> {
+  // SQLite adds one column at a time.
+  await schema.alterTable("devices").addColumn("shunned_at_ms", "bigint").execute();
+  await schema.alterTable("devices").addColumn("retired_at_ms", "bigint").execute();
+  await schema.alterTable("offices").addColumn("key", "blob").execute();
+  await schema
+    .alterTable("progress")
+    .addColumn("far_json", "text", (column) => column.notNull().defaultTo("[]"))
+    .execute();
+  await schema
+    .alterTable("progress")
+    .addColumn("office", "text", (column) => column.notNull().defaultTo(""))
+    .execute();
+}
+
+async function createLedger(database: Kysely<unknown>): Promise<void> {
+  await database.schema
+    .createTable("ledger")
+    .addColumn("content_id", "text", (column) => column.notNull().references("contents.content_id"))
+    .addColumn("office", "text", (column) => column.notNull())
+    .addColumn("wan_bytes", "bigint", (column) => column.notNull())
+    .addColumn("lan_bytes", "bigint", (column) => column.notNull())
+    .addColumn("origin_bytes", "bigint", (column) => column.notNull())
+    .addColumn("devices", "integer", (column) => column.notNull())
+    .addPrimaryKeyConstraint("ledger_key", ["content_id", "office"])
+    .execute();
+  await chargeWhatWasReported(database as Kysely<Tables>);
+}
+
+/** Until now bytes were kept by device alone: they are charged to the offices of today. */
+async function chargeWhatWasReported(database: Kysely<Tables>): Promise<void> {
+  const reported = await database
+    .selectFrom("progress")
+    .innerJoin("devices", "devices.device_id", "progress.device_id")
+    .select(["content_id", "devices.office", "progress.device_id", "base_json", "current_json"])
+    .execute();
+  const rows = new Map<string, Insertable<Tables["ledger"]>>();
+  for (const { content_id, office, device_id, base_json, current_json } of reported) {
+    const key = `${content_id} ${office}`;
+    const none = { wan_bytes: 0, lan_bytes: 0, origin_bytes: 0, devices: 0 };
+    const row = rows.get(key) ?? { content_id, office, ...none };
+    for (const text of [base_json, current_json]) {
+      const { wanInBytes, lanInBytes } = JSON.parse(text) as Counters;
+      row.wan_bytes = add(row.wan_bytes, wanInBytes);
+      row.lan_bytes = add(row.lan_bytes, lanInBytes);
+    }
+    row.devices += 1;
+    rows.set(key, row);
+    await database
+      .updateTable("progress")
+      .set({ office })
+      .where("content_id", "=", content_id)
+      .where("device_id", "=", device_id)
+      .execute();
+  }
+  for (const row of rows.values()) await database.insertInto("ledger").values(row).execute();
+}
+
+async function createOrigins({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable("origins")
+    .addColumn("location", "text", (column) => column.primaryKey())
+    .addColumn("position", "integer", (column) => column.notNull())
+    .addColumn("kind", "text", (column) => column.notNull())
+    .execute();
+}
+
+async function createAccusations({ schema }: Kysely<unknown>): Promise<void> {
+  await schema
+    .createTable("accusations")
+    .addColumn("reporter", "text", (column) => column.notNull().references("devices.device_id"))
+    .addColumn("accused", "text", (column) => column.notNull().references("devices.device_id"))
+    .addColumn("content_id", "text", (column) => column.notNull().references("contents.content_id"))
+    .addColumn("offence", "text", (column) => column.notNull())
+    .addColumn("at_ms", "bigint", (column) => column.notNull())
+    .addPrimaryKeyConstraint("accusations_key", ["reporter", "accused"])
     .execute();
 }

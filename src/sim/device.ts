@@ -1,12 +1,20 @@
-import type { DeviceId } from "../base/ids.ts";
+import type { ContentId, DeviceId } from "../base/ids.ts";
 import { type Due, NEVER } from "../base/machine.ts";
 import { GIB, MS } from "../base/units.ts";
 import { SERVER_PORTS } from "../effects/channels.ts";
 import type { Crypto } from "../effects/crypto.ts";
 import type { CertificateFacts } from "../effects/handshake.ts";
+import type { OriginRange } from "../effects/origin.ts";
 import type { StorageInput } from "../effects/storage.ts";
-import type { PeerEvent, PeerInput, PeerOutbox, PeerStatus } from "../peer/contract.ts";
+import type {
+  Explanation,
+  PeerEvent,
+  PeerInput,
+  PeerOutbox,
+  PeerStatus,
+} from "../peer/contract.ts";
 import { Peer } from "../peer/peer.ts";
+import type { SimOrigin } from "./origins.ts";
 import type { SimPackage } from "./package.ts";
 import { SimStore } from "./store.ts";
 import type { Resident, World, WorldInput, WorldOutbox } from "./world.ts";
@@ -25,9 +33,15 @@ export class SimDevice implements Resident {
   readonly #crypto: Crypto;
   readonly #server: { readonly host: string; readonly organisation: string };
   #peer: Peer | undefined;
+  /** How often it has asked its LAN who is there. */
+  questions = 0;
   #boots = 0;
   /** Changes a piece on its way out of the store: the device lies, or its disk rots. */
   spoil: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes;
+  /** The origins that the device can reach. */
+  origins: readonly SimOrigin[] = [];
+  /** Changes what the brain is told: a device that was tampered with. */
+  onInput: (input: PeerInput) => PeerInput | undefined = (input) => input;
 
   constructor(
     world: World,
@@ -114,8 +128,32 @@ export class SimDevice implements Resident {
     return this.#peer?.status();
   }
 
+  /** Why each piece of a content came from where it came. */
+  explain(contentId: ContentId): Explanation | undefined {
+    return this.#peer?.explain(contentId);
+  }
+
+  /** The operator or the cache lets go of a content. */
+  evict(contentId: ContentId): void {
+    this.store.evict(contentId);
+  }
+
   #input(input: PeerInput, world: WorldOutbox): void {
-    this.#peer?.step(this.#world.nowUs, this.#spoilt(input), this.#outbox(world));
+    const told = this.onInput(this.#spoilt(input));
+    if (told !== undefined) this.#peer?.step(this.#world.nowUs, told, this.#outbox(world));
+  }
+
+  #fetchRange(ticket: number, range: OriginRange, world: WorldOutbox): void {
+    const boot = this.#boots;
+    const origin = this.origins.find(({ location }) => location === range.location);
+    const problem = "There is nobody at this address.";
+    const { delayUs, input } = origin?.answer(this.host, ticket, range) ?? {
+      delayUs: DISK_US,
+      input: { kind: "range-failed", ticket, fault: "unreachable", problem } as const,
+    };
+    this.#world.plan(delayUs, () => {
+      if (this.#boots === boot) this.#input(input, world);
+    });
   }
 
   #spoilt(input: PeerInput | StorageInput): PeerInput {
@@ -134,8 +172,11 @@ export class SimDevice implements Resident {
       recheckPiece: (contentId, piece) => store.recheckPiece(contentId, piece),
       protectContents: (contentIds) => store.protectContents(contentIds),
       remember: (name, bytes) => store.remember(name, bytes),
-      fetchRange: () => {},
-      broadcast: () => {},
+      fetchRange: (ticket, range) => this.#fetchRange(ticket, range, world),
+      broadcast: (bytes) => {
+        this.questions += 1;
+        this.#world.broadcast(this.host, "discovery", bytes);
+      },
       report: (event) => {
         this.events.push(event);
         const { kind } = event;

@@ -1,6 +1,7 @@
 import { parseDeviceId } from "../base/ids.ts";
 import { invariant } from "../base/invariant.ts";
 import { GIB, SECOND } from "../base/units.ts";
+import { emptyState, type Targets } from "../coordinator/state.ts";
 import type { CertificateFacts, Role } from "../effects/handshake.ts";
 import type { OfficeType } from "../wire/messages.ts";
 import { SimDevice } from "./device.ts";
@@ -13,6 +14,8 @@ import { World } from "./world.ts";
 /** An office of a simulated organisation; the first one is the Central Office. */
 export type SimOffice = {
   readonly name: string;
+  /** Absent: the Central Office. */
+  readonly parent?: string;
   readonly type?: OfficeType;
   readonly devices: number;
   /** The office's line to its parent, each way. */
@@ -20,6 +23,8 @@ export type SimOffice = {
 };
 
 const ORGANISATION = "Simulated";
+
+const SERVER_HOST = "10.0.0.1";
 
 /** A server and offices full of devices, joined by LANs and lines. */
 export class Organisation {
@@ -30,10 +35,12 @@ export class Organisation {
   readonly #lines = new Map<string, { readonly up: Link; readonly down: Link }>();
   readonly #offices: readonly SimOffice[];
   readonly #lan: Link;
+  /** Hosts whose datagrams reach their own office alone. */
+  readonly confined: Set<string> = new Set();
 
   constructor(seed: number, offices: readonly SimOffice[]) {
     this.#offices = offices;
-    this.world = new World(seed, (from, to) => this.#linkBetween(from, to));
+    this.world = new World(seed, (from, to) => this.#linksBetween(from, to));
     this.#lan = new Link({ ...LAN, rate: Number.POSITIVE_INFINITY }, this.world.prng);
     for (const { name, line } of offices) {
       if (line === undefined) continue;
@@ -68,15 +75,26 @@ export class Organisation {
     this.world.runUntil(this.world.nowUs + SECOND);
   }
 
-  /** Has the first device of the Central Office publish a package, and deploys it to everyone. */
-  deploy(shape: { readonly pieces: number; readonly pieceBytes: number }): SimPackage {
+  /** Takes the server out of reach of everyone; what it knows it keeps. */
+  stopServer(): void {
+    this.world.remove(SERVER_HOST);
+  }
+
+  startServer(): void {
+    this.server.start();
+  }
+
+  /** Has the first device of the Central Office publish a package, and deploys it. */
+  deploy(
+    shape: { readonly pieces: number; readonly pieceBytes: number },
+    targets: Targets = { all: true },
+  ): SimPackage {
     const simPackage = makePackage(toyCrypto(this.world.prng), this.world.prng, shape);
     const publisher = this.office(this.#offices[0]?.name ?? "")[0];
     invariant(publisher !== undefined, "the Central Office has a device");
     publisher.publish(simPackage);
     const { contentId } = simPackage;
     this.runUntil(() => this.server.coordinator.findContents(contentId).length > 0, 30);
-    const targets = { all: true } as const;
     this.server.command({ kind: "deploy", contentId, targets, priority: "medium" });
     return simPackage;
   }
@@ -87,12 +105,34 @@ export class Organisation {
     return done();
   }
 
-  #linkBetween(from: string, to: string): Link {
+  /** Up from the one office to where the paths to the Central Office meet, and down to the other. */
+  #linksBetween(from: string, to: string): readonly Link[] {
     const fromOffice = this.#officeOf(from);
     const toOffice = this.#officeOf(to);
-    if (fromOffice === toOffice) return this.#lan;
-    // Two levels: every line leads to the Central Office.
-    return this.#lines.get(toOffice)?.down ?? this.#lines.get(fromOffice)?.up ?? this.#lan;
+    if (fromOffice === toOffice) return [this.#lan];
+    if (this.confined.has(from) || this.confined.has(to)) return [];
+    const up = this.#pathUp(fromOffice);
+    const down = this.#pathUp(toOffice);
+    const links = [
+      ...up.filter((office) => !down.includes(office)).map((office) => this.#lines.get(office)?.up),
+      ...down
+        .filter((office) => !up.includes(office))
+        .reverse()
+        .map((office) => this.#lines.get(office)?.down),
+    ].filter((link) => link !== undefined);
+    return links.length === 0 ? [this.#lan] : links;
+  }
+
+  #pathUp(office: string): readonly string[] {
+    const path = [office];
+    for (let at = this.#parentOf(office); at !== undefined; at = this.#parentOf(at)) path.push(at);
+    return path;
+  }
+
+  #parentOf(office: string): string | undefined {
+    const [central, ...others] = this.#offices;
+    const found = others.find(({ name }) => name === office);
+    return found === undefined ? undefined : (found.parent ?? central?.name);
   }
 
   #officeOf(host: string): string {
@@ -101,10 +141,10 @@ export class Organisation {
 
   #makeServer(): SimServer {
     return new SimServer(this.world, {
-      host: "10.0.0.1",
+      host: SERVER_HOST,
       certificate: certificate("server", ORGANISATION),
       state: {
-        epoch: 1,
+        ...emptyState(1),
         devices: this.#offices.flatMap(({ name, devices }, office) =>
           Array.from({ length: devices }, (_, index) => ({
             deviceId: deviceIdAt(office, index),
@@ -120,18 +160,15 @@ export class Organisation {
             lastSeenAtMs: 0,
           })),
         ),
-        contents: [],
         offices: {
           generated: false,
           offices: this.#offices.map(({ name, type = "default" }, office) => ({
             name,
-            ...(office === 0 ? {} : { parent: this.#offices[0]?.name ?? "" }),
+            ...(office === 0 ? {} : { parent: this.#parentOf(name) ?? "" }),
             type,
             subnets: [`10.${office}.0.0/16`],
           })),
         },
-        deployments: [],
-        progress: [],
       },
     });
   }
@@ -143,7 +180,7 @@ export class Organisation {
       deviceId,
       certificate: certificate("device", deviceId),
       crypto: toyCrypto(this.world.prng),
-      server: { host: "10.0.0.1", organisation: ORGANISATION },
+      server: { host: SERVER_HOST, organisation: ORGANISATION },
     });
   }
 }

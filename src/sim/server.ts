@@ -26,6 +26,7 @@ export class SimServer implements Resident {
   readonly #endpoint: Endpoint;
   readonly #devices = new Map<number, DeviceId>();
   readonly #answers: Answer[] = [];
+  readonly #manifests = new Map<ContentId, Uint8Array>();
   readonly #world: World;
   #outbox: WorldOutbox | undefined;
 
@@ -59,6 +60,11 @@ export class SimServer implements Resident {
       nowUs: world.nowUs,
     });
     this.#outbox = world.add(this);
+  }
+
+  /** Comes back after it was taken out of the world, with all that it knew. */
+  start(): void {
+    this.#outbox = this.#world.add(this);
   }
 
   step(nowUs: number, input: WorldInput, outbox: WorldOutbox): void {
@@ -98,8 +104,17 @@ export class SimServer implements Resident {
         this.#endpoint.close(nowUs, association, end, this.#transport(nowUs));
       },
       requestEnrolment: () => {},
+      readManifest: (association, contentId) => {
+        const manifest = this.#manifests.get(contentId);
+        this.#world.plan(0, () => {
+          const read = manifest === undefined ? {} : { manifest };
+          const input = { kind: "manifest-read", association, contentId, ...read } as const;
+          this.coordinator.step(this.#world.nowUs, input, this.#brain(this.#world.nowUs));
+        });
+      },
       judgeManifest: (association, contentId, manifest) => {
         const outcome = judge(contentId, manifest);
+        this.#manifests.set(contentId, manifest);
         this.#world.plan(0, () => {
           const now = this.#world.nowUs;
           const input = { kind: "manifest-judged", association, contentId, outcome } as const;
@@ -109,6 +124,7 @@ export class SimServer implements Resident {
       answer: (_requestNumber, answer) => {
         this.#answers.push(answer);
       },
+      note: () => {},
     };
   }
 

@@ -17,6 +17,10 @@ export class SimStore implements StorageOutbox {
   readonly #sha256: (bytes: Uint8Array) => Uint8Array;
   readonly #contents = new Map<ContentId, Stored>();
   readonly #delivered = new Set<ContentId>();
+  /** How often a piece was hashed again. */
+  rechecks = 0;
+  /** What must not be let go of, as the brain last said. */
+  protectedIds: readonly ContentId[] = [];
   /** What the brain has asked to be remembered; survives a crash. */
   readonly remembered: Map<string, Uint8Array> = new Map();
   /** Carries an answer to the device that is running, after the time the disk takes. */
@@ -100,6 +104,7 @@ export class SimStore implements StorageOutbox {
   }
 
   recheckPiece(contentId: ContentId, piece: number): void {
+    this.rechecks += 1;
     const stored = this.#contents.get(contentId);
     const bytes = stored?.pieces.get(piece);
     const wanted = stored?.manifest.pieces[piece];
@@ -109,8 +114,32 @@ export class SimStore implements StorageOutbox {
     this.answer({ kind: "piece-rechecked", contentId, piece, intact });
   }
 
-  /** The simulated disk never needs room. */
-  protectContents(_contentIds: readonly ContentId[]): void {}
+  /** The simulated disk never needs room: contents go when a test says so. */
+  protectContents(contentIds: readonly ContentId[]): void {
+    this.protectedIds = contentIds;
+  }
+
+  /** Lets go of the pieces of a content. */
+  evict(contentId: ContentId): void {
+    const stored = this.#contents.get(contentId);
+    if (stored === undefined) return;
+    stored.pieces.clear();
+    stored.finished = false;
+    this.answer({ kind: "content-evicted", contentId });
+  }
+
+  /** Flips a bit of a piece that is held, as a disk does. */
+  rot(contentId: ContentId, piece: number): void {
+    const bytes = this.#contents.get(contentId)?.pieces.get(piece)?.slice();
+    if (bytes === undefined) return;
+    bytes[0] = (bytes[0] ?? 0) ^ 1;
+    this.#contents.get(contentId)?.pieces.set(piece, bytes);
+  }
+
+  /** Whether a content has been handed over. */
+  isDelivered(contentId: ContentId): boolean {
+    return this.#delivered.has(contentId);
+  }
 
   remember(name: string, bytes: Uint8Array): void {
     this.remembered.set(name, bytes);

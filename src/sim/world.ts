@@ -31,7 +31,7 @@ export class World {
   readonly prng: Prng;
   /** What happened, a line an event: two runs of one seed are equal to the letter. */
   readonly trace: string[] = [];
-  readonly #linkBetween: (from: string, to: string) => Link | undefined;
+  readonly #linksBetween: (from: string, to: string) => readonly Link[];
   readonly #residents = new Map<string, { resident: Resident; outbox: WorldOutbox }>();
   /** Latest first, so that the next event is the last element. */
   readonly #planned: Planned[] = [];
@@ -40,9 +40,10 @@ export class World {
   /** Whether every datagram is written to the trace. */
   traceDatagrams = false;
 
-  constructor(seed: number, linkBetween: (from: string, to: string) => Link | undefined) {
+  /** `linksBetween` says over which links a datagram goes, in this order; over none it is lost. */
+  constructor(seed: number, linksBetween: (from: string, to: string) => readonly Link[]) {
     this.prng = new Prng(seed);
-    this.#linkBetween = linkBetween;
+    this.#linksBetween = linksBetween;
   }
 
   get nowUs(): number {
@@ -79,6 +80,13 @@ export class World {
   /** Takes the program at an address away, as a power cut does. */
   remove(host: string): void {
     this.#residents.delete(host);
+  }
+
+  /** Brings a datagram to every program of the sender's /24, itself among them. */
+  broadcast(from: string, channel: Channel, bytes: Uint8Array): void {
+    for (const host of [...this.#residents.keys()]) {
+      if (subnetOf(host) === subnetOf(from)) this.#carry(from, host, channel, bytes.slice());
+    }
   }
 
   /** Plans something for later; equal times happen in the order they were planned. */
@@ -126,9 +134,16 @@ export class World {
     if (known?.resident === resident) resident.step(this.#nowUs, input, known.outbox);
   }
 
+  #arrivals(links: readonly Link[], lengthBytes: number): readonly number[] {
+    if (links.length === 0) return [];
+    return links.reduce<readonly number[]>(
+      (times, link) => times.flatMap((atUs) => link.carry(atUs, lengthBytes)),
+      [this.#nowUs],
+    );
+  }
+
   #carry(from: string, to: string, channel: Channel, bytes: Uint8Array): void {
-    const link = this.#linkBetween(from, to);
-    const arrivals = link?.carry(this.#nowUs, bytes.length) ?? [];
+    const arrivals = this.#arrivals(this.#linksBetween(from, to), bytes.length);
     if (this.traceDatagrams) {
       this.trace.push(`${this.#nowUs} ${from} ${to} ${channel} ${bytes.length} ${arrivals.length}`);
     }
@@ -148,4 +163,9 @@ export class World {
       });
     }
   }
+}
+
+/** The /24 of an IPv4 address, as text. */
+function subnetOf(host: string): string {
+  return host.split(".").slice(0, 3).join(".");
 }

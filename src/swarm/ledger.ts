@@ -29,9 +29,19 @@ export function emptyTally(): Tally {
 export function count(
   tally: Tally,
   bytes: number,
-  way: { readonly direction: "in" | "out"; readonly sameOffice: boolean },
+  way: {
+    readonly direction: "in" | "out";
+    readonly sameOffice: boolean;
+    /** The office that they came from, where it lies above the parent office. */
+    readonly farOffice?: string;
+  },
 ): void {
   const place = way.sameOffice ? "lan" : "wan";
   const key = `${place}${way.direction === "in" ? "In" : "Out"}Bytes` as const;
   tally[key] += bytes;
+  const { farInBytes } = tally;
+  const { farOffice } = way;
+  if (farOffice === undefined || way.direction === "out") return;
+  if (farInBytes.size >= FAR_OFFICES_MAX && !farInBytes.has(farOffice)) return;
+  farInBytes.set(farOffice, (farInBytes.get(farOffice) ?? 0) + bytes);
 }

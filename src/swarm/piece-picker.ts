@@ -43,18 +43,38 @@ export class PiecePicker {
     this.#asked.delete(piece);
   }
 
+  /** How many devices of our office offer a piece. */
+  copiesOf(piece: number): number {
+    return this.#copies[piece] ?? 0;
+  }
+
+  /** Whether a piece is neither held nor on its way. */
+  isMissing(piece: number): boolean {
+    return !this.#held.has(piece) && !this.#asked.has(piece);
+  }
+
   /** How many pieces are on their way. */
   get askedCount(): number {
     return this.#asked.size;
   }
 
   /**
-   * The piece to ask a device for that holds `offered`; `undefined` where it has none.
-   *
-   * @param acrossLine - Whether the device is in another office: what our own office holds is not
-   * fetched over the line again.
+   * The piece to ask a device of another office for: the first that is missing and that nobody in
+   * our office holds, so that the office gets the package in order and can check it as it comes.
    */
-  pick(offered: Bitset, acrossLine: boolean): number | undefined {
+  pickAcrossLine(offered: Bitset): number | undefined {
+    const { size } = this.#held;
+    for (let piece = 0; piece < size; piece += 1) {
+      if (!offered.has(piece) || this.#held.has(piece) || this.#asked.has(piece)) continue;
+      if ((this.#copies[piece] ?? 0) === 0) return piece;
+    }
+    return undefined;
+  }
+
+  /**
+   * The piece to ask a device of our office for that holds `offered`; `undefined` where it has none.
+   */
+  pick(offered: Bitset): number | undefined {
     const size = this.#held.size;
     if (size === 0) return undefined;
     let best: number | undefined;
@@ -65,7 +85,6 @@ export class PiecePicker {
       const piece = (start + step) % size;
       if (!offered.has(piece) || this.#held.has(piece) || this.#asked.has(piece)) continue;
       const copies = this.#copies[piece] ?? 0;
-      if (acrossLine && copies > 0) continue;
       candidates += 1;
       if (copies < bestCopies) {
         best = piece;

@@ -59,6 +59,22 @@ function judgeParent(
   }
 }
 
+/** Adds where an office's type and its place in the tree do not go well together (row B6). */
+export function judgeTypes(drafts: readonly OfficeDraft[], findings: Finding[]): void {
+  const parents = new Set(drafts.map(({ parent }) => parent));
+  for (const draft of drafts) {
+    if (draft.type === "vpn" && parents.has(draft.name)) {
+      const why = "is a VPN office, whose devices serve nobody, and has child offices";
+      findings.push(warning("vpn-with-children", draft, `${why}: put them under its parent.`));
+    }
+    if (draft.type === "wifi" && draft.parent === undefined) {
+      const why = "is a WiFi office without a parent";
+      const mend = "name the wired office that it belongs to, or give it the type default";
+      findings.push(warning("wifi-without-parent", draft, `${why}: ${mend}.`));
+    }
+  }
+}
+
 type Claim = { readonly draft: OfficeDraft; readonly subnet: Subnet };
 
 /** Adds where two offices claim the same addresses. */
@@ -91,12 +107,15 @@ function overlap(outer: Claim, inner: Claim): Finding {
     const sentence = `: ${texts}: a device there would belong to both. Change one of them.`;
     return error("overlapping-subnets", inner.draft, sentence);
   }
-  const warning = error("nested-subnets", inner.draft, `: ${texts}, and being narrower it wins.`);
-  return { ...warning, severity: "warning" };
+  return warning("nested-subnets", inner.draft, `: ${texts}, and being narrower it wins.`);
 }
 
 function error(code: string, { name, row }: OfficeDraft, rest: string): Finding {
   const gap = rest.startsWith(":") ? "" : " ";
   const sentence = `Row ${row}: office "${name}"${gap}${rest}`;
   return { severity: "error", code, office: name, row, sentence };
+}
+
+function warning(code: string, draft: OfficeDraft, rest: string): Finding {
+  return { ...error(code, draft, rest), severity: "warning" };
 }

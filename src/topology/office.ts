@@ -11,6 +11,8 @@ export type OfficeSpec = {
   readonly type: string;
   /** CIDRs or ranges. */
   readonly subnets: readonly string[];
+  /** Where it stands in what somebody wrote; absent: its place in the list, from 1. */
+  readonly row?: number;
 };
 
 /** An office of a sound topology. */
@@ -30,7 +32,7 @@ export type Finding = {
   readonly code: string;
   /** Empty where the finding is about the whole. */
   readonly office: string;
-  /** Row of the office, counted from 1; 0 where the finding is about the whole. */
+  /** Row of the office in what was entered, from 1; 0 where the finding is about the whole. */
   readonly row: number;
   /** What is wrong and how to mend it. */
   readonly sentence: string;

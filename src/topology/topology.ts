@@ -1,6 +1,6 @@
 import { err, ok, type Result } from "../base/result.ts";
 import { parseAddress } from "./address.ts";
-import { judgeOverlaps, judgeTree, type OfficeDraft } from "./judgement.ts";
+import { judgeOverlaps, judgeTree, judgeTypes, type OfficeDraft } from "./judgement.ts";
 import { NO_OFFICE, OFFICE_DEPTH_MAX, OFFICE_NAME_LENGTH_MAX } from "./limits.ts";
 import type { Finding, Office, OfficeSpec, OfficeType } from "./office.ts";
 import { PrefixMap, parseSubnet, type Subnet } from "./prefix.ts";
@@ -28,8 +28,9 @@ export function buildTopology(
   entries: readonly OfficeSpec[],
 ): Result<Topology, readonly Finding[]> {
   const findings: Finding[] = [];
-  const drafts = entries.map((entry, index) => draftOf(entry, index + 1, findings));
+  const drafts = entries.map((entry, index) => draftOf(entry, entry.row ?? index + 1, findings));
   judgeTree(drafts, findings);
+  judgeTypes(drafts, findings);
   judgeOverlaps(drafts, findings);
   const central = drafts.find((draft) => draft.parent === undefined);
   if (findings.some(({ severity }) => severity === "error") || central === undefined) {
@@ -37,6 +38,27 @@ export function buildTopology(
   }
   const byPrefix = indexOf(drafts);
   return ok({ offices: officesOf(drafts), central: central.name, byPrefix, findings });
+}
+
+/**
+ * Row B13: the server sits in a subnet of the Central Office.
+ *
+ * @returns What is wrong; `undefined` where nothing is, or the server's addresses are not known.
+ */
+export function judgeServer(
+  topology: Topology,
+  serverHosts: readonly string[],
+): Finding | undefined {
+  const outside = serverHosts.find((host) => officeOf(topology, host) !== topology.central);
+  if (outside === undefined) return undefined;
+  const rule = `the server's address ${outside} must lie in the Central Office`;
+  return {
+    severity: "error",
+    code: "server-outside-central",
+    office: topology.central,
+    row: 0,
+    sentence: `Office "${topology.central}": ${rule}: add a subnet that holds it.`,
+  };
 }
 
 /** The office whose subnet holds an address by the longest prefix; `undefined` where none does. */

@@ -12,8 +12,6 @@ import {
 } from "../wire/datagram.ts";
 import type { AssociationOptions, AssociationOutbox, Protocol } from "./association-types.ts";
 import { CLOSE_CODES, closeCodeOf, closeName } from "./close-codes.ts";
-import { background } from "./congestion/background.ts";
-import { foreground } from "./congestion/foreground.ts";
 import {
   HANDSHAKE_RESEND_US,
   HANDSHAKE_US_MAX,
@@ -106,8 +104,18 @@ export class Association {
     if (side === "initiator") this.#sayHello(nowUs, outbox);
   }
 
-  /** Applies a datagram that names our id and comes from the peer's host. */
-  onDatagram(nowUs: number, datagram: Datagram, outbox: AssociationOutbox): void {
+  /** Applies datagrams that name our id and come from the peer's host, in one go. */
+  onDatagrams(nowUs: number, datagrams: readonly Datagram[], outbox: AssociationOutbox): void {
+    const records: RecordDatagram[] = [];
+    for (const datagram of datagrams) {
+      if (datagram.kind === "record") records.push(datagram);
+      else this.#onDatagram(nowUs, datagram, outbox);
+    }
+    if (records.length > 0) this.#onRecords(nowUs, records, outbox);
+    this.#flush(nowUs, outbox);
+  }
+
+  #onDatagram(nowUs: number, datagram: Datagram, outbox: AssociationOutbox): void {
     switch (datagram.kind) {
       case "retry":
         this.#onRetry(nowUs, datagram.cookie, outbox);
@@ -118,13 +126,9 @@ export class Association {
       case "handshake":
         this.#onHandshake(nowUs, datagram, outbox);
         break;
-      case "record":
-        this.#onRecord(nowUs, datagram, outbox);
-        break;
       default:
         break;
     }
-    this.#flush(nowUs, outbox);
   }
 
   /** Takes the TLS bytes that came within a HELLO. */
@@ -190,7 +194,7 @@ export class Association {
   useProtocol(protocol: Protocol): void {
     if (protocol === this.#protocol) return;
     this.#protocol = protocol;
-    this.#applyProtocol();
+    this.#layer()?.useProtocol(protocol);
   }
 
   /** Sends a message; `false` where the association is not up. */
@@ -239,11 +243,6 @@ export class Association {
     return this.#protocol === "foreground"
       ? "message-large-foreground"
       : "message-large-background";
-  }
-
-  #applyProtocol(): void {
-    if (this.#protocol === "foreground") this.#layer()?.useController(foreground(), "reply-small");
-    else this.#layer()?.useController(background(), "control-adaptive");
   }
 
   #helloDue(stage: { readonly helloAtUs: number; readonly tries: number }): number {
@@ -342,7 +341,6 @@ export class Association {
           ? { initiator: id, responder: peerId }
           : { initiator: peerId, responder: id },
       rtt: this.#rtt,
-      controller: foreground(),
     });
     const judged = judgePeer(done.shown, done.wallS, this.#options.policy);
     if (!judged.ok) {
@@ -352,19 +350,21 @@ export class Association {
       return;
     }
     this.#stage = { kind: "confirming", layer, peer: judged.value };
-    this.#applyProtocol();
+    layer.useProtocol(this.#protocol);
     layer.addPing();
-    for (const datagram of this.#early.splice(0)) this.#onRecord(nowUs, datagram, outbox);
+    this.#onRecords(nowUs, this.#early.splice(0), outbox);
   }
 
-  #onRecord(nowUs: number, datagram: RecordDatagram, outbox: AssociationOutbox): void {
+  #onRecords(nowUs: number, datagrams: readonly RecordDatagram[], outbox: AssociationOutbox): void {
     const stage = this.#stage;
-    if (stage.kind === "handshaking" && this.#early.length < EARLY_DATAGRAMS_MAX) {
-      this.#early.push({ ...datagram, payload: detached(datagram.payload) });
+    if (stage.kind === "handshaking") {
+      for (const datagram of datagrams.slice(0, EARLY_DATAGRAMS_MAX - this.#early.length)) {
+        this.#early.push({ ...datagram, payload: detached(datagram.payload) });
+      }
       return;
     }
     if (stage.kind !== "confirming" && stage.kind !== "up") return;
-    stage.layer.onDatagram(nowUs, datagram, {
+    stage.layer.onDatagrams(nowUs, datagrams, {
       onMessage: (bytes) => this.#onMessage(bytes, outbox),
       onBlock: (requestId, offsetBytes, data) => {
         const association = this.#options.id;

@@ -26,6 +26,10 @@ export const CLOSE_CODES = {
   replaced: 256,
   /** The certificate is good, but the server does not know the device. */
   "unknown-device": 257,
+  /** The device's version is older than the server works with. */
+  "version-too-old": 258,
+  /** The device's version is newer than the server works with. */
+  "version-too-new": 259,
 } as const;
 
 /** The name of a reason to close. */

@@ -14,11 +14,17 @@ export const RECORD_WINDOW: number = 8 * ACK_BITMAP_BYTES_MAX;
 /** How many bytes of unfinished records a receiver holds for one association. */
 export const RECEIVE_WINDOW_BYTES: number = 4 * MIB;
 
-/** A receiver acknowledges at the latest after this many packets... */
-export const ACK_PACKETS_MAX = 16;
+/** A receiver in Foreground acknowledges at the latest after this many packets... */
+export const ACK_PACKETS_FOREGROUND = 64;
 
 /** ... or after this time. */
-export const ACK_DELAY_US_MAX: number = 2 * MS;
+export const ACK_DELAY_FOREGROUND_US: number = 2 * MS;
+
+/** In Background, where acknowledgements pace the sender: after this many packets... */
+export const ACK_PACKETS_BACKGROUND = 16;
+
+/** ... or after this time, which is the longest that any acknowledgement waits. */
+export const ACK_DELAY_US_MAX: number = 5 * MS;
 
 /** Reordering we tolerate before a packet counts as lost, in packets (RFC 9002, 6.1.1). */
 export const PACKET_THRESHOLD = 3;

@@ -1,9 +1,15 @@
 import { PROTOCOL_VERSION } from "../base/constants.ts";
 import { Deadlines } from "../base/deadlines.ts";
 import type { Due, Machine } from "../base/machine.ts";
-import { CHANNELS, channelOf, DEVICE_PORTS, offsetPorts } from "../effects/channels.ts";
+import {
+  CHANNELS,
+  type Channel,
+  channelOf,
+  DEVICE_PORTS,
+  offsetPorts,
+} from "../effects/channels.ts";
 import type { Crypto } from "../effects/crypto.ts";
-import type { HandshakeInput } from "../effects/handshake.ts";
+import type { HandshakeInput, Side } from "../effects/handshake.ts";
 import type { Address, NetworkInput } from "../effects/network.ts";
 import { type Datagram, decodeDatagram, encodeRetry, encodeUnsupported } from "../wire/datagram.ts";
 import { Association } from "./association.ts";
@@ -97,7 +103,7 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
   step(nowUs: number, input: EndpointInput, outbox: AssociationOutbox): void {
     switch (input.kind) {
       case "datagram-received":
-        this.#onDatagram(nowUs, input.from, input.bytes, outbox);
+        this.#onArrival(nowUs, input.from, input.bytes, outbox);
         break;
       case "writable":
         this.#onWritable(nowUs, outbox);
@@ -204,26 +210,46 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
     }
   }
 
-  #onDatagram(nowUs: number, from: Address, bytes: Uint8Array, outbox: AssociationOutbox): void {
-    const decoded = decodeDatagram(bytes);
-    if (!decoded.ok || channelOf(decoded.value.channel) === undefined) {
-      this.counters.malformed += 1;
-      return;
+  /** Applies an arrival: one datagram, or several that the system joined (DG3). */
+  #onArrival(nowUs: number, from: Address, bytes: Uint8Array, outbox: AssociationOutbox): void {
+    let group: Datagram[] = [];
+    for (let at = 0; at < bytes.length || at === 0; ) {
+      const decoded = decodeDatagram(bytes, at);
+      if (!decoded.ok || channelOf(decoded.value.channel) === undefined) {
+        this.counters.malformed += 1;
+        break;
+      }
+      const datagram = decoded.value;
+      at += datagram.lengthBytes;
+      if (datagram.kind === "hello") {
+        this.#onHello(nowUs, from, datagram, outbox);
+        continue;
+      }
+      const [first] = group;
+      if (first !== undefined && destinationOf(first) !== datagram.destination) {
+        this.#onDatagrams(nowUs, from, group, outbox);
+        group = [];
+      }
+      group.push(datagram);
     }
-    const datagram = decoded.value;
-    if (datagram.kind === "hello") {
-      this.#onHello(nowUs, from, datagram, outbox);
-      return;
-    }
-    const association = this.#associations.get(datagram.destination);
+    if (group.length > 0) this.#onDatagrams(nowUs, from, group, outbox);
+  }
+
+  /** Applies datagrams that name one association. */
+  #onDatagrams(
+    nowUs: number,
+    from: Address,
+    datagrams: readonly Datagram[],
+    outbox: AssociationOutbox,
+  ): void {
+    const id = destinationOf(datagrams[0]);
+    const association = this.#associations.get(id);
     if (association === undefined) {
-      this.counters.unknownAssociation += 1;
+      this.counters.unknownAssociation += datagrams.length;
     } else if (association.host !== from.host) {
-      this.counters.wrongSource += 1;
+      this.counters.wrongSource += datagrams.length;
     } else {
-      this.#with(datagram.destination, outbox, (known, own) =>
-        known.onDatagram(nowUs, datagram, own),
-      );
+      this.#with(id, outbox, (known, own) => known.onDatagrams(nowUs, datagrams, own));
     }
   }
 
@@ -320,23 +346,14 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
   ): void {
     const association = this.#associations.get(id);
     if (association === undefined) return;
-    const events: AssociationEvent[] = [];
-    act(association, {
-      send: (to, channel, bytes, segmentBytes) => {
-        const sent = outbox.send(to, channel, bytes, segmentBytes);
-        if (!sent) this.#blocked.add(id);
-        return sent;
-      },
-      handshakeStart: (key, side, anonymous) => outbox.handshakeStart(key, side, anonymous),
-      handshakeFeed: (key, bytes) => outbox.handshakeFeed(key, bytes),
-      handshakeEnd: (key) => outbox.handshakeEnd(key),
-      report: (event) => events.push(event),
-    });
+    const own = new OwnOutbox(outbox);
+    act(association, own);
+    if (own.full) this.#blocked.add(id);
     if (association.up || association.closed) this.#pending.delete(id);
     if (association.closed) this.#forget(id);
     else this.#deadlines.set(id, association.due());
     // Reported when all is in order, because who hears it may call us again.
-    for (const event of events) outbox.report(event);
+    for (const event of own.events) outbox.report(event);
   }
 
   #forget(id: number): void {
@@ -355,6 +372,44 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
       if (id !== 0 && id < NUMBER_MAX && !this.#associations.has(id)) return id;
     }
   }
+}
+
+/** The outbox of one association's turn: keeps what it reports, and notes whether a send failed. */
+class OwnOutbox implements AssociationOutbox {
+  readonly events: AssociationEvent[] = [];
+  full = false;
+  readonly #outbox: AssociationOutbox;
+
+  constructor(outbox: AssociationOutbox) {
+    this.#outbox = outbox;
+  }
+
+  send(to: Address, channel: Channel, bytes: Uint8Array, segmentBytes: number): boolean {
+    const sent = this.#outbox.send(to, channel, bytes, segmentBytes);
+    if (!sent) this.full = true;
+    return sent;
+  }
+
+  handshakeStart(key: number, side: Side, anonymous: boolean): void {
+    this.#outbox.handshakeStart(key, side, anonymous);
+  }
+
+  handshakeFeed(key: number, bytes: Uint8Array): void {
+    this.#outbox.handshakeFeed(key, bytes);
+  }
+
+  handshakeEnd(key: number): void {
+    this.#outbox.handshakeEnd(key);
+  }
+
+  report(event: AssociationEvent): void {
+    this.events.push(event);
+  }
+}
+
+/** The association that a datagram names; 0, which names none, for those that begin one. */
+function destinationOf(datagram: Datagram | undefined): number {
+  return datagram === undefined || datagram.kind === "hello" ? 0 : datagram.destination;
 }
 
 /**

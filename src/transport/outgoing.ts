@@ -10,6 +10,9 @@ import {
 /** A frame that waits to be sealed, and the channel it travels on. */
 type Waiting = { readonly channel: Channel; readonly frame: Frame };
 
+/** What all write to: an array of 60 KiB for each record would be a good part of its cost. */
+const WRITER = new ByteWriter();
+
 /** Plaintext of a record, made of frames of one channel. */
 export type Plaintext = { readonly channel: Channel; readonly bytes: Uint8Array };
 
@@ -61,12 +64,16 @@ export class Outgoing {
     this.#blocks = this.#blocks.filter((waiting) => !drops(waiting));
   }
 
-  /** Takes the next frames that share a channel, at most `bytesMax` of them in all. */
+  /**
+   * Takes the next frames that share a channel, at most `bytesMax` of them in all. Their bytes are
+   * good until the next call, of whomever.
+   */
   take(bytesMax: number): Plaintext | undefined {
     const queue = this.#urgent.length > 0 ? this.#urgent : this.#blocks;
     const channel = queue[0]?.channel;
     if (channel === undefined) return undefined;
-    const writer = new ByteWriter(Math.min(bytesMax, 4_096));
+    const writer = WRITER;
+    writer.clear();
     let taken = 0;
     for (let waiting = queue[0]; waiting?.channel === channel; waiting = queue[taken]) {
       const rest = this.#write(writer, waiting.frame, bytesMax - writer.length);

@@ -1,12 +1,14 @@
 import { concat, detached, equalBytes } from "../base/bytes.ts";
 import { type Due, NEVER } from "../base/machine.ts";
+import { TAG_BYTES } from "../effects/crypto.ts";
 import type { RecordDatagram } from "../wire/datagram.ts";
 import { ACK_BITMAP_BYTES_MAX, ACK_RANGES_MAX, type AckFrame } from "../wire/frames.ts";
 import {
-  ACK_DELAY_US_MAX,
-  ACK_PACKETS_MAX,
+  ACK_DELAY_FOREGROUND_US,
+  ACK_PACKETS_FOREGROUND,
   FRAGMENTS_MAX,
   RECEIVE_WINDOW_BYTES,
+  RECORD_BYTES_MAX,
   RECORD_WINDOW,
   SINGLE_US,
 } from "./constants.ts";
@@ -17,6 +19,9 @@ type Partial = { readonly fragments: (Uint8Array | undefined)[]; held: number; c
 
 /** How many of the newest records of the `once` lane are remembered against replay. */
 const REPLAY_WINDOW = 256;
+
+/** Where a record that comes in one go is put together; of no meaning from one call to the next. */
+const WHOLE: Uint8Array = new Uint8Array(RECORD_BYTES_MAX + TAG_BYTES);
 
 /**
  * Both lanes, receiving: puts records together, opens each once, and knows what to acknowledge.
@@ -40,6 +45,8 @@ export class RecordReceiver {
   #newest = -1;
   #newestAtUs = 0;
   #unacknowledged = 0;
+  #ackPackets = ACK_PACKETS_FOREGROUND;
+  #ackDelayUs = ACK_DELAY_FOREGROUND_US;
   #ackDue: Due = NEVER;
   /** The packet that came last, of either lane. */
   #latest: number | undefined;
@@ -60,9 +67,58 @@ export class RecordReceiver {
     return this.#partialBytes;
   }
 
+  /** Acknowledges at the latest after so many packets, or so long. */
+  useAckPolicy(policy: { readonly packets: number; readonly delayUs: number }): void {
+    this.#ackPackets = policy.packets;
+    this.#ackDelayUs = policy.delayUs;
+  }
+
   /** When {@link takeAck} must be called. */
   due(): Due {
     return this.#ackDue;
+  }
+
+  /**
+   * How many of these datagrams, from `index` on, are all of one record, in order and none missing.
+   * 0 where they are not, or some have come before: then each is for {@link onDatagram}.
+   */
+  wholeAt(datagrams: readonly RecordDatagram[], index: number): number {
+    const first = datagrams[index];
+    if (first === undefined || first.lane !== "reliable" || first.fragment !== 0) return 0;
+    if (first.last || this.#partials.has(first.record)) return 0;
+    for (let count = 1; count < FRAGMENTS_MAX; count += 1) {
+      const next = datagrams[index + count];
+      if (next?.record !== first.record || next.lane !== first.lane) return 0;
+      if (next.fragment !== count || next.channel !== first.channel) return 0;
+      if (next.last) return count + 1;
+    }
+    return 0;
+  }
+
+  /** Applies all datagrams of a record that have come in one go; returns its plaintext. */
+  onWhole(nowUs: number, fragments: readonly RecordDatagram[]): Uint8Array | undefined {
+    const [first] = fragments;
+    if (first === undefined) return undefined;
+    const { record } = first;
+    const known = record < this.#floor || this.#done.has(record);
+    if (known || record >= this.#floor + RECORD_WINDOW || nowUs < this.#singleUntilUs) {
+      return this.#onReliable(nowUs, first);
+    }
+    let length = 0;
+    for (const { payload } of fragments) {
+      if (length + payload.length > WHOLE.length) return this.#onReliable(nowUs, first);
+      WHOLE.set(payload, length);
+      length += payload.length;
+    }
+    const plaintext = this.#keys.open(first, WHOLE.subarray(0, length));
+    if (plaintext === undefined) {
+      this.#failures += 1;
+      this.#goSingle(nowUs);
+      return undefined;
+    }
+    for (const { packet } of fragments) this.#noteArrival(nowUs, packet);
+    this.#finish(record);
+    return plaintext;
   }
 
   /** Applies a datagram of a record; returns the plaintext that it completed, if it did. */
@@ -129,8 +185,9 @@ export class RecordReceiver {
     const partial = this.#partials.get(record) ?? { fragments: [], held: 0, count: 0 };
     const known = partial.fragments[fragment];
     if (known !== undefined) {
-      // Sent again because its acknowledgement was lost; two that differ show a forger.
-      if (equalBytes(known, payload)) this.#noteArrival(nowUs, datagram.packet);
+      // Sent again because its acknowledgement was lost; two that differ show a forger. Were this
+      // answered at once, whoever replays datagrams could make us seal one for each.
+      if (equalBytes(known, payload)) this.#noteRepeated(nowUs, datagram.packet);
       else this.#goSingle(nowUs);
       return undefined;
     }
@@ -179,6 +236,11 @@ export class RecordReceiver {
     while (this.#done.delete(this.#floor)) this.#floor += 1;
   }
 
+  #noteRepeated(nowUs: number, packet: number): void {
+    insert(this.#ranges, packet);
+    this.#scheduleAck(nowUs, false);
+  }
+
   #noteArrival(nowUs: number, packet: number): void {
     const inOrder = this.#latest === undefined || packet === this.#latest + 1;
     this.#latest = packet;
@@ -188,11 +250,11 @@ export class RecordReceiver {
     }
     insert(this.#ranges, packet);
     this.#unacknowledged += 1;
-    this.#scheduleAck(nowUs, !inOrder || this.#unacknowledged >= ACK_PACKETS_MAX);
+    this.#scheduleAck(nowUs, !inOrder || this.#unacknowledged >= this.#ackPackets);
   }
 
   #scheduleAck(nowUs: number, now: boolean): void {
-    const atUs = now ? nowUs : nowUs + ACK_DELAY_US_MAX;
+    const atUs = now ? nowUs : nowUs + this.#ackDelayUs;
     if (atUs < this.#ackDue.atUs) this.#ackDue = { atUs, reason: "acknowledgement" };
   }
 

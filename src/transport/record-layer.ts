@@ -5,9 +5,17 @@ import type { Crypto } from "../effects/crypto.ts";
 import type { Side } from "../effects/handshake.ts";
 import { RECORD_HEADER_BYTES, type RecordDatagram, writeRecordHeader } from "../wire/datagram.ts";
 import { type Frame, readFrames, writeFrame } from "../wire/frames.ts";
+import type { Protocol } from "./association-types.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
-import type { Controller } from "./congestion/controller.ts";
-import { FAILED_OPENINGS_MAX } from "./constants.ts";
+import { background } from "./congestion/background.ts";
+import { foreground } from "./congestion/foreground.ts";
+import {
+  ACK_DELAY_FOREGROUND_US,
+  ACK_DELAY_US_MAX,
+  ACK_PACKETS_BACKGROUND,
+  ACK_PACKETS_FOREGROUND,
+  FAILED_OPENINGS_MAX,
+} from "./constants.ts";
 import { type AssociationIds, OpenKeys, SealKeys } from "./keys.ts";
 import { framed, MessageStream } from "./message-stream.ts";
 import { Outgoing } from "./outgoing.ts";
@@ -47,7 +55,6 @@ export class RecordLayer {
     readonly side: Side;
     readonly ids: AssociationIds;
     readonly rtt: RttEstimator;
-    readonly controller: Controller;
   }) {
     const { side, ids, nowUs } = options;
     const other = side === "initiator" ? "responder" : "initiator";
@@ -60,7 +67,7 @@ export class RecordLayer {
       peer: this.#peer,
       rtt: options.rtt,
       outgoing: this.#outgoing,
-      controller: options.controller,
+      controller: foreground(),
     });
     this.#heardAtUs = nowUs;
   }
@@ -98,10 +105,16 @@ export class RecordLayer {
     return this.#receiver.heldBytes;
   }
 
-  /** Takes another congestion controller, and another channel for acknowledgements. */
-  useController(controller: Controller, ackChannel: Channel): void {
-    this.#sender.useController(controller);
-    this.#ackChannel = ackChannel;
+  /** Takes the congestion controller of another protocol, and its way to acknowledge. */
+  useProtocol(protocol: Protocol): void {
+    const isForeground = protocol === "foreground";
+    this.#sender.useController(isForeground ? foreground() : background());
+    this.#ackChannel = isForeground ? "reply-small" : "control-adaptive";
+    this.#receiver.useAckPolicy(
+      isForeground
+        ? { packets: ACK_PACKETS_FOREGROUND, delayUs: ACK_DELAY_FOREGROUND_US }
+        : { packets: ACK_PACKETS_BACKGROUND, delayUs: ACK_DELAY_US_MAX },
+    );
   }
 
   addMessage(channel: Channel, message: Uint8Array): void {
@@ -133,9 +146,21 @@ export class RecordLayer {
     return earlier(this.#receiver.due(), this.#sender.due());
   }
 
-  /** Applies a datagram; what it brings goes to `events`. */
-  onDatagram(nowUs: number, datagram: RecordDatagram, events: RecordEvents): void {
-    const plaintext = this.#receiver.onDatagram(nowUs, datagram);
+  /** Applies datagrams that came in one go; what they bring goes to `events`. */
+  onDatagrams(nowUs: number, datagrams: readonly RecordDatagram[], events: RecordEvents): void {
+    for (let index = 0; index < datagrams.length; ) {
+      const count = this.#receiver.wholeAt(datagrams, index);
+      const datagram = datagrams[index];
+      const plaintext =
+        count > 0
+          ? this.#receiver.onWhole(nowUs, datagrams.slice(index, index + count))
+          : datagram && this.#receiver.onDatagram(nowUs, datagram);
+      index += Math.max(1, count);
+      this.#onPlaintext(nowUs, plaintext, events);
+    }
+  }
+
+  #onPlaintext(nowUs: number, plaintext: Uint8Array | undefined, events: RecordEvents): void {
     if (this.#receiver.failures > FAILED_OPENINGS_MAX) {
       events.onClose(CLOSE_CODES.integrity, "too many records did not open", false);
     }
@@ -206,7 +231,8 @@ export class RecordLayer {
     const datagram = new Uint8Array(RECORD_HEADER_BYTES + sealed.length);
     const packet = this.#sender.takePacketNumber();
     const lengthBytes = sealed.length;
-    writeRecordHeader(datagram, 0, { ...name, packet, fragment: 0, last: true, lengthBytes });
+    const view = new DataView(datagram.buffer);
+    writeRecordHeader(view, 0, { ...name, packet, fragment: 0, last: true, lengthBytes });
     datagram.set(sealed, RECORD_HEADER_BYTES);
     // Where the world's queue is full, a later acknowledgement says it all again.
     send(channel, datagram, datagram.length);

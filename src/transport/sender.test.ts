@@ -218,7 +218,7 @@ test("RC14: a peer with an endless window makes us hold no more than we would ev
   const line = new Line();
   for (let round = 1; round < 150; round += 1) {
     const before = line.sent.length;
-    line.addBlock(textOf(61_000, round));
+    line.addBlock(textOf(60_000, round));
     line.pump(round * 100_000);
     // Everything arrives, says the peer, but for the last packet of each record.
     for (const { packet, last } of line.sent.slice(before)) {
@@ -326,6 +326,7 @@ class Line {
       rtt: this.rtt,
       outgoing: this.#outgoing,
       controller: {
+        inTrains: false,
         onAcked: () => this.events.push("acked"),
         onCongestion: () => this.events.push("congestion"),
         onPersistentCongestion: () => this.events.push("persistent congestion"),

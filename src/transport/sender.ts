@@ -1,18 +1,18 @@
-import { concat } from "../base/bytes.ts";
 import { type Due, earlier, NEVER } from "../base/machine.ts";
-import { CHANNELS, type Channel } from "../effects/channels.ts";
+import { MS, SECOND } from "../base/units.ts";
+import { CHANNELS, type Channel, channelOf } from "../effects/channels.ts";
 import { TAG_BYTES } from "../effects/crypto.ts";
 import {
   DATAGRAM_BYTES_INITIAL,
   RECORD_HEADER_BYTES,
   rewritePacketNumber,
-  writeRecordHeader,
 } from "../wire/datagram.ts";
 import { type AckFrame, type PacketRange, readFrames } from "../wire/frames.ts";
 import type { Controller } from "./congestion/controller.ts";
 import { Pacer } from "./congestion/pacer.ts";
 import {
   ACK_DELAY_US_MAX,
+  FRAGMENTS_MAX,
   NUMBER_MAX,
   PACKET_THRESHOLD,
   RECEIVE_WINDOW_BYTES,
@@ -21,42 +21,15 @@ import {
 } from "./constants.ts";
 import type { SealKeys } from "./keys.ts";
 import type { Outgoing } from "./outgoing.ts";
+import { cutRecord, joinRecord } from "./record-image.ts";
 import type { RttEstimator } from "./rtt.ts";
+import { datagramBytes, type OutRecord, SentPackets } from "./sent-packets.ts";
 
 /** Puts datagrams on the wire; `false` where the world's queue is full. */
 export type SendOn = (channel: Channel, bytes: Uint8Array, segmentBytes: number) => boolean;
 
-/** A sealed record that the peer has not said it has opened. */
-type OutRecord = {
-  readonly number: number;
-  readonly channel: Channel;
-  readonly phase: 0 | 1;
-  /** Headers and ciphertext as they go on the wire, fragment after fragment. */
-  readonly image: Uint8Array;
-  readonly fragments: number;
-  /** The packet that carries each fragment now: 0 for none yet or none any more. */
-  readonly packets: Uint32Array;
-  readonly acked: Uint8Array;
-  /** How many fragments are acknowledged. */
-  ackedCount: number;
-  /** The first fragment that has never been sent. */
-  unsent: number;
-};
-
-type Sent = {
-  readonly record: OutRecord;
-  readonly fragment: number;
-  readonly bytes: number;
-  readonly atUs: number;
-  readonly appLimited: boolean;
-};
-
-/** A datagram's room for a record's text. */
-const SEGMENT_BYTES = DATAGRAM_BYTES_INITIAL;
-const PAYLOAD_BYTES = SEGMENT_BYTES - RECORD_HEADER_BYTES;
-
-/** Most fragments put on the wire by one call. */
-const BATCH_FRAGMENTS = 16;
+/** How long a record may take on its line: whoever waits for its first byte waits for its last. */
+const RECORD_US_MAX = 20 * MS;
 
 /**
  * The reliable lane, sending: seals what waits into records, cuts them into packets, and sends
@@ -73,10 +46,10 @@ export class RecordSender {
   readonly #pacer = new Pacer();
   #controller: Controller;
   readonly #records = new Map<number, OutRecord>();
-  readonly #sent = new Map<number, Sent>();
+  readonly #sent = new SentPackets();
   /** Records of which every packet has just been acknowledged. */
   readonly #complete: OutRecord[] = [];
-  #lost: { readonly record: OutRecord; readonly fragment: number }[] = [];
+  #lost: Fragment[] = [];
   /** The record whose last fragments have not been sent yet. */
   #open: OutRecord | undefined;
   #nextRecord = 0;
@@ -86,6 +59,8 @@ export class RecordSender {
   #peerWindowBytes = RECEIVE_WINDOW_BYTES;
   #largestAcked = 0;
   #single = false;
+  /** Length of the datagrams that records are cut into from now on. */
+  #segmentBytes = DATAGRAM_BYTES_INITIAL;
   #congestedAtUs = Number.NEGATIVE_INFINITY;
   #lossDue: Due = NEVER;
   #lastSentAtUs = 0;
@@ -162,27 +137,25 @@ export class RecordSender {
   pump(nowUs: number, send: SendOn): void {
     this.#paced = NEVER;
     while (!this.#blocked) {
-      const record = this.#nextToSend(nowUs);
-      if (record === undefined) return;
-      const probing = this.#probes > 0;
-      const room = this.#controller.windowBytes() - this.#inFlightBytes;
-      if (room < SEGMENT_BYTES && !probing) return;
-      const rate = this.#controller.pacingRate();
-      const allowance = this.#pacer.allowance(nowUs, rate);
-      if (allowance <= 0 && !probing) {
-        this.#paced = { atUs: Math.max(nowUs + 1, this.#pacer.nextAtUs(rate)), reason: "pacing" };
-        return;
-      }
-      const most = Math.max(1, Math.floor(Math.min(room, allowance) / SEGMENT_BYTES));
-      this.#sendSome(nowUs, record, most, send);
+      const next = this.#nextToSend(nowUs);
+      if (next === undefined) return;
+      const most = this.#mostFragments(nowUs, next);
+      if (most === 0) return;
+      this.#sendSome(nowUs, next, most, send);
     }
+  }
+
+  /** Cuts records into datagrams of this length; larger ones that are not done are sealed anew. */
+  useSegmentBytes(bytes: number): void {
+    this.#segmentBytes = bytes;
+    this.#sealAnew((record) => record.segmentBytes > bytes && record.image.length > bytes);
   }
 
   /** Applies what the peer said; returns whether it said anything new. */
   onAck(nowUs: number, ack: AckFrame): boolean {
     // What we keep for a peer is ours to bound, whatever it is ready to take.
     this.#peerWindowBytes = Math.min(ack.windowBytes, RECEIVE_WINDOW_BYTES);
-    if (ack.single && !this.#single) this.#sealAnew();
+    if (ack.single && !this.#single) this.#sealAnew((record) => record.fragments > 1);
     this.#single = ack.single;
     const ackedBytes = this.#applyRanges(nowUs, ack) + this.#applyRecords(ack);
     if (ackedBytes > 0) {
@@ -193,9 +166,7 @@ export class RecordSender {
     return ackedBytes > 0;
   }
 
-  #nextToSend(
-    nowUs: number,
-  ): { readonly record: OutRecord; readonly fragment: number } | undefined {
+  #nextToSend(nowUs: number): Fragment | undefined {
     for (let lost = this.#lost[0]; lost !== undefined; lost = this.#lost[0]) {
       const { record, fragment } = lost;
       const needed = this.#records.get(record.number) === record && record.packets[fragment] === 0;
@@ -206,33 +177,56 @@ export class RecordSender {
     return this.#open && { record: this.#open, fragment: this.#open.unsent };
   }
 
-  #sendSome(
-    nowUs: number,
-    next: { readonly record: OutRecord; readonly fragment: number },
-    most: number,
-    send: SendOn,
-  ): void {
+  /** How many fragments may leave now, of those that follow each other; sets when more may. */
+  #mostFragments(nowUs: number, next: Fragment): number {
     const { record, fragment } = next;
-    const repeated = fragment < record.unsent;
-    const count = repeated ? 1 : Math.min(most, BATCH_FRAGMENTS, record.fragments - fragment);
-    for (let index = 0; index < count; index += 1) {
-      rewritePacketNumber(
-        record.image,
-        (fragment + index) * SEGMENT_BYTES,
-        this.#nextPacket + index,
-      );
+    if (this.#probes > 0) return 1;
+    const left = fragment < record.unsent ? 1 : record.fragments - fragment;
+    const leftBytes = Math.min(
+      left * record.segmentBytes,
+      record.image.length - fragment * record.segmentBytes,
+    );
+    const roomBytes = this.#controller.windowBytes() - this.#inFlightBytes;
+    if (roomBytes < Math.min(record.segmentBytes, leftBytes)) return 0;
+    const { inTrains } = this.#controller;
+    // A train that is cut at the edge of the window costs as much as a whole one.
+    if (inTrains && roomBytes < leftBytes && this.#inFlightBytes > 0) return 0;
+    const rate = this.#controller.pacingRate();
+    const allowedBytes = this.#pacer.allowance(nowUs, rate);
+    if (allowedBytes <= 0) {
+      this.#paced = { atUs: Math.max(nowUs + 1, this.#pacer.nextAtUs(rate)), reason: "pacing" };
+      return 0;
     }
-    const startAt = fragment * SEGMENT_BYTES;
-    const bytes = record.image.subarray(startAt, startAt + count * SEGMENT_BYTES);
-    if (!send(record.channel, bytes, SEGMENT_BYTES)) {
+    const mostBytes = inTrains ? roomBytes : Math.min(roomBytes, allowedBytes);
+    return Math.min(left, Math.max(1, Math.floor(mostBytes / record.segmentBytes)));
+  }
+
+  #sendSome(nowUs: number, next: Fragment, count: number, send: SendOn): void {
+    const { record, fragment } = next;
+    const { segmentBytes, view } = record;
+    for (let index = 0; index < count; index += 1) {
+      rewritePacketNumber(view, (fragment + index) * segmentBytes, this.#nextPacket + index);
+    }
+    const startAt = fragment * segmentBytes;
+    const bytes = record.image.subarray(startAt, startAt + count * segmentBytes);
+    const channel = channelOf(record.channel) ?? "message-small";
+    if (!send(channel, bytes, segmentBytes)) {
       this.#blocked = true;
       return;
     }
-    for (let index = 0; index < count; index += 1) this.#noteSent(nowUs, record, fragment + index);
+    const roomBytes = this.#controller.windowBytes() - this.#inFlightBytes - bytes.length;
+    const appLimited = this.#outgoing.empty && roomBytes > 4 * segmentBytes;
+    for (let index = 0; index < count; index += 1) {
+      const packet = this.#nextPacket++;
+      this.#sent.add(packet, { record, fragment: fragment + index, atUs: nowUs, appLimited });
+      record.packets[fragment + index] = packet;
+    }
+    this.#inFlightBytes += bytes.length;
+    this.#probes = Math.max(0, this.#probes - count);
     this.#pacer.onSent(bytes.length);
     this.#sentBytes += bytes.length;
     this.#lastSentAtUs = nowUs;
-    if (repeated) {
+    if (fragment < record.unsent) {
       this.#lost.shift();
     } else {
       record.unsent += count;
@@ -240,20 +234,9 @@ export class RecordSender {
     }
   }
 
-  #noteSent(nowUs: number, record: OutRecord, fragment: number): void {
-    const packet = this.#nextPacket++;
-    this.#probes = Math.max(0, this.#probes - 1);
-    const bytes = Math.min(SEGMENT_BYTES, record.image.length - fragment * SEGMENT_BYTES);
-    const roomBytes = this.#controller.windowBytes() - this.#inFlightBytes;
-    const appLimited = this.#outgoing.empty && roomBytes > 4 * SEGMENT_BYTES;
-    this.#sent.set(packet, { record, fragment, bytes, atUs: nowUs, appLimited });
-    record.packets[fragment] = packet;
-    this.#inFlightBytes += bytes;
-  }
-
   /** Seals the next record; `undefined` where nothing waits or the peer has no room for it. */
   #seal(nowUs: number): OutRecord | undefined {
-    const bytesMax = this.#single ? PAYLOAD_BYTES - TAG_BYTES : RECORD_BYTES_MAX;
+    const bytesMax = this.#recordBytesMax();
     const oldest = this.#records.keys().next().value ?? this.#nextRecord;
     if (this.#outgoing.empty || this.exhausted) return undefined;
     if (this.#nextRecord - oldest >= RECORD_WINDOW) return undefined;
@@ -262,63 +245,49 @@ export class RecordSender {
     }
     const plaintext = this.#outgoing.take(bytesMax);
     if (plaintext === undefined) return undefined;
-    const { channel } = plaintext;
     const number = this.#nextRecord++;
     const phase = this.#keys.phase(nowUs);
-    const name = this.#name(channel, phase, number);
-    const record = this.#cut(channel, phase, number, this.#keys.seal(name, plaintext.bytes));
+    const channel = CHANNELS[plaintext.channel];
+    const name = { channel, lane: "reliable" as const, phase, destination: this.#peer };
+    const header = { ...name, record: number };
+    const sealed = this.#keys.seal(header, plaintext.bytes);
+    const record = cutRecord(header, sealed, this.#segmentBytes);
     this.#records.set(number, record);
     this.#outstandingBytes += record.image.length;
     return record;
   }
 
-  #name(channel: Channel, phase: 0 | 1, record: number) {
-    const destination = this.#peer;
-    return { channel: CHANNELS[channel], lane: "reliable" as const, phase, destination, record };
-  }
-
-  /** Lays out a record's ciphertext as the datagrams it will travel in. */
-  #cut(channel: Channel, phase: 0 | 1, number: number, sealed: Uint8Array): OutRecord {
-    const fragments = Math.ceil(sealed.length / PAYLOAD_BYTES);
-    const image = new Uint8Array(sealed.length + fragments * RECORD_HEADER_BYTES);
-    for (let fragment = 0; fragment < fragments; fragment += 1) {
-      const payload = sealed.subarray(fragment * PAYLOAD_BYTES, (fragment + 1) * PAYLOAD_BYTES);
-      writeRecordHeader(image, fragment * SEGMENT_BYTES, {
-        ...this.#name(channel, phase, number),
-        packet: 0,
-        fragment,
-        last: fragment === fragments - 1,
-        lengthBytes: payload.length,
-      });
-      image.set(payload, fragment * SEGMENT_BYTES + RECORD_HEADER_BYTES);
-    }
-    const packets = new Uint32Array(fragments);
-    const acked = new Uint8Array(fragments);
-    return { number, channel, phase, image, fragments, packets, acked, ackedCount: 0, unsent: 0 };
+  /** Most bytes of the next record's plaintext: as many as fill its datagrams. */
+  #recordBytesMax(): number {
+    const payloadBytes = this.#segmentBytes - RECORD_HEADER_BYTES;
+    const lineBytes = (this.#controller.pacingRate() * RECORD_US_MAX) / SECOND;
+    const sealedBytes = Math.min(RECORD_BYTES_MAX + TAG_BYTES, lineBytes);
+    const fragments = Math.min(FRAGMENTS_MAX, Math.floor(sealedBytes / payloadBytes));
+    return (this.#single ? 1 : Math.max(1, fragments)) * payloadBytes - TAG_BYTES;
   }
 
   /** Takes acknowledged packets out of flight; returns their bytes. */
   #applyRanges(nowUs: number, ack: AckFrame): number {
     let ackedBytes = 0;
     let appLimited = true;
-    let newest: Sent | undefined;
+    let newestAtUs: number | undefined;
     for (const { first, last } of this.#clip(ack.ranges)) {
       for (let packet = last; packet >= first; packet -= 1) {
-        const sent = this.#sent.get(packet);
-        if (sent === undefined) continue;
+        const record = this.#sent.recordOf(packet);
+        if (record === undefined) continue;
         if (packet > this.#largestAcked) {
           this.#largestAcked = packet;
-          newest = sent;
+          newestAtUs = this.#sent.atUsOf(packet);
         }
-        ackedBytes += sent.bytes;
-        appLimited &&= sent.appLimited;
-        this.#takeOut(packet, sent);
-        this.#noteAcked(sent.record, sent.fragment);
+        appLimited &&= this.#sent.appLimitedOf(packet);
+        const fragment = this.#sent.fragmentOf(packet);
+        ackedBytes += this.#takeOut(packet, record, fragment);
+        this.#noteAcked(record, fragment);
       }
     }
     if (ackedBytes === 0) return 0;
     // Only the newest packet times the path: older ones waited for it at the other end.
-    const rttUs = newest && Math.max(1, nowUs - newest.atUs);
+    const rttUs = newestAtUs === undefined ? undefined : Math.max(1, nowUs - newestAtUs);
     if (rttUs !== undefined) this.#rtt.onSample(rttUs, Math.min(ack.delayUs, ACK_DELAY_US_MAX));
     const pathUs = rttUs && Math.max(1, rttUs - Math.min(ack.delayUs, rttUs));
     this.#controller.onAcked(nowUs, { bytes: ackedBytes, rttUs: pathUs, appLimited });
@@ -327,7 +296,7 @@ export class RecordSender {
 
   /** The parts of ranges in which packets may be that are still under way. */
   #clip(ranges: readonly PacketRange[]): readonly PacketRange[] {
-    const oldest = this.#sent.keys().next().value ?? this.#nextPacket;
+    const oldest = this.#sent.size === 0 ? this.#nextPacket : this.#sent.oldest;
     const clipped: PacketRange[] = [];
     // Ranges that a peer means do not overlap: no more than all packets need be looked at.
     let looks = this.#nextPacket - oldest;
@@ -365,11 +334,9 @@ export class RecordSender {
 
   #letGo(record: OutRecord): number {
     let bytes = 1;
-    for (const packet of record.packets) {
-      const sent = this.#sent.get(packet);
-      if (sent === undefined) continue;
-      bytes += sent.bytes;
-      this.#takeOut(packet, sent);
+    for (let fragment = 0; fragment < record.fragments; fragment += 1) {
+      const packet = record.packets[fragment] ?? 0;
+      if (packet !== 0) bytes += this.#takeOut(packet, record, fragment);
     }
     this.#records.delete(record.number);
     this.#outstandingBytes -= record.image.length;
@@ -377,26 +344,36 @@ export class RecordSender {
     return bytes;
   }
 
-  #takeOut(packet: number, sent: Sent): void {
+  /** Takes a packet out of flight; returns its length. */
+  #takeOut(packet: number, record: OutRecord, fragment: number): number {
+    const bytes = datagramBytes(record, fragment);
     this.#sent.delete(packet);
-    this.#inFlightBytes -= sent.bytes;
-    sent.record.packets[sent.fragment] = 0;
+    this.#inFlightBytes -= bytes;
+    record.packets[fragment] = 0;
+    return bytes;
+  }
+
+  #loseOldest(packet: number, record: OutRecord): void {
+    const fragment = this.#sent.fragmentOf(packet);
+    this.#takeOut(packet, record, fragment);
+    this.#lost.push({ record, fragment });
   }
 
   #detectLoss(nowUs: number): void {
     const lossDelayUs = this.#rtt.lossDelayUs;
     this.#lossDue = NEVER;
     let newestLostAtUs = Number.NEGATIVE_INFINITY;
-    for (const [packet, sent] of this.#sent) {
-      if (packet >= this.#largestAcked) break;
-      const late = sent.atUs + lossDelayUs <= nowUs;
+    for (let packet = this.#sent.oldest; packet < this.#largestAcked; packet += 1) {
+      const record = this.#sent.recordOf(packet);
+      if (record === undefined) continue;
+      const atUs = this.#sent.atUsOf(packet);
+      const late = atUs + lossDelayUs <= nowUs;
       if (!late && packet > this.#largestAcked - PACKET_THRESHOLD) {
-        this.#lossDue = { atUs: sent.atUs + lossDelayUs, reason: "loss" };
+        this.#lossDue = { atUs: atUs + lossDelayUs, reason: "loss" };
         break;
       }
-      newestLostAtUs = sent.atUs;
-      this.#takeOut(packet, sent);
-      this.#lost.push({ record: sent.record, fragment: sent.fragment });
+      newestLostAtUs = atUs;
+      this.#loseOldest(packet, record);
     }
     // One reaction for all that was lost in the round trip after the last one.
     if (newestLostAtUs > this.#congestedAtUs) {
@@ -412,10 +389,12 @@ export class RecordSender {
     this.#probes = 2;
     if (this.#backoffs === 3) this.#controller.onPersistentCongestion(nowUs);
     let oldest = 0;
-    for (const [packet, sent] of this.#sent) {
+    const { end } = this.#sent;
+    for (let packet = this.#sent.oldest; packet < end; packet += 1) {
+      const record = this.#sent.recordOf(packet);
+      if (record === undefined) continue;
       if (oldest++ >= 2 && this.#backoffs < 3) return;
-      this.#takeOut(packet, sent);
-      this.#lost.push({ record: sent.record, fragment: sent.fragment });
+      this.#loseOldest(packet, record);
     }
     if (oldest > 0 || this.#lost.length > 0) return;
     // Every packet that is under way has been acknowledged, and yet this record is not open.
@@ -432,30 +411,23 @@ export class RecordSender {
     }
   }
 
-  /** Turns every unfinished record of several datagrams back into frames, to be sealed singly. */
-  #sealAnew(): void {
-    this.#single = true;
+  /** Turns the unfinished records that are wrong now back into frames, to be sealed otherwise. */
+  #sealAnew(isWrong: (record: OutRecord) => boolean): void {
     for (const record of [...this.#records.values()].reverse()) {
-      if (record.fragments === 1) continue;
-      const frames = this.#reopen(record);
+      if (!isWrong(record)) continue;
+      const { number, channel, phase } = record;
+      const name = { channel, lane: "reliable" as const, phase, destination: this.#peer };
+      const plaintext = this.#keys.reopen({ ...name, record: number }, joinRecord(record));
       this.#letGo(record);
-      this.#outgoing.putBack(record.channel, frames);
-      this.#outgoing.add("reply-small", { kind: "abandon", record: record.number });
+      const frames = (plaintext && readFrames(plaintext)) ?? [];
+      this.#outgoing.putBack(channelOf(channel) ?? "message-small", frames);
+      this.#outgoing.add("reply-small", { kind: "abandon", record: number });
     }
   }
-
-  #reopen(record: OutRecord) {
-    const payloads = Array.from({ length: record.fragments }, (_, fragment) =>
-      record.image.subarray(
-        fragment * SEGMENT_BYTES + RECORD_HEADER_BYTES,
-        (fragment + 1) * SEGMENT_BYTES,
-      ),
-    );
-    const name = this.#name(record.channel, record.phase, record.number);
-    const plaintext = this.#keys.reopen(name, concat(payloads));
-    return (plaintext && readFrames(plaintext)) ?? [];
-  }
 }
+
+/** A part of a record that is to be sent. */
+type Fragment = { readonly record: OutRecord; readonly fragment: number };
 
 function isDone(ack: AckFrame, record: number): boolean {
   if (record < ack.recordFloor) return true;

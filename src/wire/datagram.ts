@@ -64,6 +64,9 @@ export type Datagram =
     }
   | RecordDatagram;
 
+/** A datagram that was read, and how long it was: another one may follow it (DG3). */
+export type ReadDatagram = Datagram & { readonly lengthBytes: number };
+
 /** A fragment of a sealed record. */
 export type RecordDatagram = {
   readonly kind: "record";
@@ -87,6 +90,9 @@ const KIND = { hello: 0, handshake: 1, reliable: 2, once: 3 } as const;
 const GREETING = { hello: 1, retry: 2, unsupported: 3 } as const;
 const LAST_BIT = 0x20;
 const PHASE_BIT = 0x10;
+
+/** Where a packet number stands in a record's datagram. */
+const PACKET_AT = 5;
 
 /** Writes a HELLO, padded with zeros to `DATAGRAM_BYTES_INITIAL`. */
 export function encodeHello(hello: {
@@ -151,22 +157,21 @@ export function encodeHandshake(handshake: {
 
 /** Writes the header of a record's datagram at `at`; the payload stands behind it already. */
 export function writeRecordHeader(
-  image: Uint8Array,
+  image: DataView,
   at: number,
   header: Omit<RecordDatagram, "kind" | "payload"> & { readonly lengthBytes: number },
 ): void {
-  const view = new DataView(image.buffer, image.byteOffset + at, RECORD_HEADER_BYTES);
-  view.setUint8(0, firstByte(header) | (header.last ? LAST_BIT : 0));
-  view.setUint32(1, header.destination);
-  view.setUint32(5, header.packet);
-  view.setUint32(9, header.record);
-  view.setUint8(13, header.fragment);
-  view.setUint16(14, header.lengthBytes);
+  image.setUint8(at, firstByte(header) | (header.last ? LAST_BIT : 0));
+  image.setUint32(at + 1, header.destination);
+  image.setUint32(at + PACKET_AT, header.packet);
+  image.setUint32(at + 9, header.record);
+  image.setUint8(at + 13, header.fragment);
+  image.setUint16(at + 14, header.lengthBytes);
 }
 
 /** Gives a written datagram of a record a new packet number: it is about to be sent again. */
-export function rewritePacketNumber(image: Uint8Array, at: number, packet: number): void {
-  new DataView(image.buffer, image.byteOffset + at, RECORD_HEADER_BYTES).setUint32(5, packet);
+export function rewritePacketNumber(image: DataView, at: number, packet: number): void {
+  image.setUint32(at + PACKET_AT, packet);
 }
 
 /** What the tag of a record vouches for besides its text: all header fields the fragments share. */
@@ -181,19 +186,15 @@ export function recordAad(
   return aad;
 }
 
-/** Reads one datagram. */
-export function decodeDatagram(bytes: Uint8Array): Result<Datagram, DatagramError> {
-  const reader = new ByteReader(bytes);
+/** Reads the datagram that begins at `at`. */
+export function decodeDatagram(bytes: Uint8Array, at = 0): Result<ReadDatagram, DatagramError> {
+  if ((bytes[at] ?? 0) >= KIND.reliable << 6) return readRecord(bytes, at);
+  const reader = new ByteReader(at === 0 ? bytes : bytes.subarray(at));
   const first = reader.u8();
   const destination = reader.u32();
-  switch (first >> 6) {
-    case KIND.hello:
-      return readGreeting(reader, first & 15, destination);
-    case KIND.handshake:
-      return readHandshake(reader, first & 15, destination);
-    default:
-      return readRecord(reader, first, destination);
-  }
+  return first >> 6 === KIND.hello
+    ? readGreeting(reader, first & 15, destination)
+    : readHandshake(reader, first & 15, destination);
 }
 
 function firstByte(record: Pick<RecordDatagram, "channel" | "lane" | "phase">): number {
@@ -222,22 +223,25 @@ function readGreeting(
   reader: ByteReader,
   channel: number,
   destination: number,
-): Result<Datagram, DatagramError> {
+): Result<ReadDatagram, DatagramError> {
   const type = reader.u8();
   if (type === GREETING.hello) return readHello(reader, channel);
   if (type === GREETING.retry) {
     const cookie = reader.bytes(reader.u8());
     const sound = !reader.failed && cookie.length <= COOKIE_BYTES_MAX;
-    return sound ? ok({ kind: "retry", channel, destination, cookie }) : err("malformed");
+    const lengthBytes = reader.at;
+    return sound
+      ? ok({ kind: "retry", lengthBytes, channel, destination, cookie })
+      : err("malformed");
   }
   if (type !== GREETING.unsupported) return err(reader.failed ? "truncated" : "unknown-kind");
   const versions = readVersions(reader);
   return reader.failed || versions.length === 0
     ? err("malformed")
-    : ok({ kind: "unsupported", channel, destination, versions });
+    : ok({ kind: "unsupported", lengthBytes: reader.at, channel, destination, versions });
 }
 
-function readHello(reader: ByteReader, channel: number): Result<Datagram, DatagramError> {
+function readHello(reader: ByteReader, channel: number): Result<ReadDatagram, DatagramError> {
   const source = reader.u32();
   const singlePort = reader.u8() === 1;
   const versions = readVersions(reader);
@@ -248,42 +252,56 @@ function readHello(reader: ByteReader, channel: number): Result<Datagram, Datagr
     return err("truncated");
   }
   if (versions.length === 0 || cookie.length > COOKIE_BYTES_MAX) return err("malformed");
-  return ok({ kind: "hello", channel, source, singlePort, versions, cookie, tls });
+  // Its padding is all that is left: nothing follows a HELLO.
+  const lengthBytes = reader.at + reader.remaining;
+  return ok({ kind: "hello", lengthBytes, channel, source, singlePort, versions, cookie, tls });
 }
 
 function readHandshake(
   reader: ByteReader,
   channel: number,
   destination: number,
-): Result<Datagram, DatagramError> {
+): Result<ReadDatagram, DatagramError> {
   const source = reader.u32();
   const offsetBytes = reader.u16();
   const receivedBytes = reader.u16();
   const tls = reader.bytes(reader.u16());
   if (reader.failed) return err("truncated");
-  return ok({ kind: "handshake", channel, destination, source, offsetBytes, receivedBytes, tls });
+  return ok({
+    kind: "handshake",
+    lengthBytes: reader.at,
+    channel,
+    destination,
+    source,
+    offsetBytes,
+    receivedBytes,
+    tls,
+  });
 }
 
-function readRecord(
-  reader: ByteReader,
-  first: number,
-  destination: number,
-): Result<Datagram, DatagramError> {
-  const packet = reader.u32();
-  const record = reader.u32();
-  const fragment = reader.u8();
-  const payload = reader.bytes(reader.u16());
-  if (reader.failed || payload.length === 0) return err("truncated");
+/** Reads a record's datagram: there are thousands a second, so without a reader. */
+function readRecord(bytes: Uint8Array, at: number): Result<ReadDatagram, DatagramError> {
+  const payloadAt = at + RECORD_HEADER_BYTES;
+  const length = ((bytes[payloadAt - 2] ?? 0) << 8) | (bytes[payloadAt - 1] ?? 0);
+  if (length === 0 || payloadAt + length > bytes.length) return err("truncated");
+  const first = bytes[at] ?? 0;
   return ok({
     kind: "record",
+    lengthBytes: RECORD_HEADER_BYTES + length,
     channel: first & 15,
     lane: first >> 6 === KIND.reliable ? "reliable" : "once",
     phase: (first & PHASE_BIT) === 0 ? 0 : 1,
-    destination,
-    packet,
-    record,
-    fragment,
+    destination: readU32(bytes, at + 1),
+    packet: readU32(bytes, at + PACKET_AT),
+    record: readU32(bytes, at + 9),
+    fragment: bytes[at + 13] ?? 0,
     last: (first & LAST_BIT) !== 0,
-    payload,
+    payload: bytes.subarray(payloadAt, payloadAt + length),
   });
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  const low = ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+  return high * 0x1_00_00 + low;
 }

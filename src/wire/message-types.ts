@@ -247,11 +247,9 @@ export type Claim = {
   readonly office: string;
   readonly term: number;
   readonly everyMs: number;
-  /** Whether there is anything that it would fetch over the line. */
+  /** Whether there is anything that it would fetch over the line now. */
   readonly wants: boolean;
-  /** Whether a source beyond the office can be reached and has some of it. */
-  readonly served: boolean;
-  /** Verified bytes that it has brought into the office since its start. */
+  /** Bytes of pieces that it has brought into the office since its start. */
   readonly broughtBytes: number;
 };
 

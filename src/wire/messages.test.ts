@@ -119,7 +119,6 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
     term: 3,
     everyMs: 500,
     wants: true,
-    served: false,
     broughtBytes: 2 ** 33,
   },
   mates: {

@@ -33,7 +33,7 @@ export async function importBlob(job: BlobImport, parts: StoreParts): Promise<vo
     const problem = await copyPieces(job, file, parts);
     if (problem !== undefined) throw damaged(blob, problem);
     await chmod(blobPath(content), 0o400);
-    parts.index.finish(content.contentId, false);
+    parts.index.finish(content.contentId, content.delivered);
     content.finished = true;
   } catch (error) {
     throw importError(blob, error);

@@ -6,10 +6,13 @@ import { type ContentId, contentIdBytes } from "../../base/ids.ts";
 import { decodeSignedManifest } from "../../content/manifest-codec.ts";
 import { errorCode, sha256, syncFolder, writeNewFile } from "./disk.ts";
 import type { IndexedContent, StoreIndex } from "./store-index.ts";
-import { blobPath, hold, manifestPath, type StoredContent } from "./stored-content.ts";
+import { blobPath, HOUR_MS, hold, manifestPath, type StoredContent } from "./stored-content.ts";
 
 /** A content that the store is to have, or has, and where what counts of it is not yet known. */
 export type NewContent = Pick<StoredContent, "contentId" | "manifest" | "signed">;
+
+/** What is known of a content beside its bytes. */
+export type ContentRecord = Pick<StoredContent, "delivered" | "pinned" | "usedAtMs">;
 
 /**
  * Makes a content's folder with its manifest and a blob of its full size, and notes it in the
@@ -19,8 +22,9 @@ export async function addContent(
   storeFolder: string,
   index: StoreIndex,
   added: NewContent,
+  record: ContentRecord,
 ): Promise<StoredContent> {
-  const content = contentIn(storeFolder, added);
+  const content = contentIn(storeFolder, added, record);
   try {
     await discardContent(storeFolder, index, added.contentId);
     await mkdir(content.folder, { mode: 0o700 });
@@ -34,7 +38,7 @@ export async function addContent(
     }
     await syncFolder(content.folder);
     await syncFolder(join(storeFolder, CONTENTS));
-    index.addContent(added.contentId);
+    index.addContent(added.contentId, { ...record, usedAtHour: content.indexedHour });
     return content;
   } catch (error) {
     await rm(content.folder, { recursive: true, force: true });
@@ -56,6 +60,17 @@ export async function discardContent(
 }
 
 /**
+ * Lets go of a content's bytes and keeps the word that it has been handed over.
+ *
+ * The file goes first here too; the next start knows what that means.
+ */
+export async function evictContent(index: StoreIndex, content: StoredContent): Promise<void> {
+  await rm(blobPath(content), { force: true });
+  await syncFolder(content.folder);
+  index.evict(content.contentId);
+}
+
+/**
  * Finds what the store has, and removes what is of no use: folders that are not in the index, and
  * contents whose manifest or blob is damaged or gone.
  *
@@ -70,7 +85,7 @@ export async function loadContents(
   const loaded: StoredContent[] = [];
   const kept = new Set<string>();
   for (const row of index.contents()) {
-    const content = await loadContent(storeFolder, row);
+    const content = await loadContent(storeFolder, index, row);
     if (content === undefined) {
       await discardContent(storeFolder, index, row.contentId);
       continue;
@@ -93,14 +108,24 @@ function folderOf(storeFolder: string, contentId: ContentId): string {
   return join(storeFolder, CONTENTS, contentId);
 }
 
-function contentIn(storeFolder: string, added: NewContent): StoredContent {
+function contentIn(
+  storeFolder: string,
+  added: NewContent,
+  { delivered, pinned, usedAtMs }: ContentRecord,
+): StoredContent {
   return {
     ...added,
     folder: folderOf(storeFolder, added.contentId),
     held: new Bitset(added.manifest.pieces.length),
     missingBytes: added.manifest.sizeBytes,
     finished: false,
-    delivered: false,
+    delivered,
+    pinned,
+    evicted: false,
+    usedAtMs,
+    indexedHour: Math.floor(usedAtMs / HOUR_MS),
+    activeAtMs: Number.NEGATIVE_INFINITY,
+    users: 0,
     removed: false,
   };
 }
@@ -108,6 +133,7 @@ function contentIn(storeFolder: string, added: NewContent): StoredContent {
 /** A content of the index as it lies on disk; `undefined` where it cannot be used. */
 async function loadContent(
   storeFolder: string,
+  index: StoreIndex,
   row: IndexedContent,
 ): Promise<StoredContent | undefined> {
   const { contentId } = row;
@@ -118,13 +144,21 @@ async function loadContent(
   if (signed === undefined || decoded === undefined || !decoded.ok) return undefined;
   const { manifest, body } = decoded.value;
   if (!equalBytes(sha256(body), contentIdBytes(contentId))) return undefined;
-  const content = contentIn(storeFolder, { contentId, manifest, signed });
-  if ((await blobBytes(content)) !== manifest.sizeBytes) return undefined;
+  const { delivered, pinned, usedAtHour } = row;
+  const record = { delivered, pinned, usedAtMs: usedAtHour * HOUR_MS };
+  const content = contentIn(storeFolder, { contentId, manifest, signed }, record);
+  const bytesThere = await blobBytes(content);
+  if (bytesThere === undefined && delivered) {
+    index.evict(contentId);
+    content.evicted = true;
+    content.missingBytes = 0;
+    return content;
+  }
+  if (bytesThere !== manifest.sizeBytes) return undefined;
   for (const piece of row.pieces) {
     if (piece < content.held.size) hold(content, piece);
   }
   content.finished = row.finished;
-  content.delivered = row.delivered;
   // It was to become read-only, or is so no more, when a crash came.
   if (!row.finished) await chmod(blobPath(content), 0o600);
   return content;

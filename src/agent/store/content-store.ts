@@ -1,66 +1,45 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { Bitset } from "../../base/bitset.ts";
 import type { ContentId } from "../../base/ids.ts";
-import { MIB } from "../../base/units.ts";
 import type { Manifest } from "../../content/manifest.ts";
 import { verifySignedManifest } from "../../content/signed-manifest.ts";
 import type { HeldContent, StorageOutbox } from "../../effects/storage.ts";
 import { OperatorError } from "../../runtime/operator-error.ts";
 import { manifestCrypto } from "../../runtime/publisher-key.ts";
 import { importBlob } from "./blob-import.ts";
-import { addContent, CONTENTS, discardContent, loadContents } from "./content-folders.ts";
+import { type CacheEntry, cacheEntry } from "./cache-entry.ts";
+import {
+  addContent,
+  CONTENTS,
+  type ContentRecord,
+  discardContent,
+  evictContent,
+  loadContents,
+  type NewContent,
+} from "./content-folders.ts";
 import { recoverDeliveries } from "./delivery.ts";
 import { diskProblem, errorCode, readFully } from "./disk.ts";
-import { finishContent } from "./finish.ts";
+import { finishContent, recheckPiece } from "./finish.ts";
 import { HandleCache } from "./handle-cache.ts";
+import { Memory } from "./memory.ts";
 import { PieceWriter } from "./piece-writer.ts";
+import { RunningChecks } from "./running-check.ts";
 import { Serial } from "./serial.ts";
 import { copySharedPieces } from "./shared-pieces.ts";
 import { StoreIndex } from "./store-index.ts";
+import { CONTENT_STORE_LIMITS, type ContentStoreOptions } from "./store-options.ts";
 import type { StoreParts } from "./store-parts.ts";
 import { StoreRoom } from "./store-room.ts";
-import {
-  blobPath,
-  openFlags,
-  pieceOf,
-  type StorageReport,
-  type StoredContent,
-} from "./stored-content.ts";
+import { blobPath, HOUR_MS, openFlags, pieceOf, type StoredContent } from "./stored-content.ts";
 
-/** What a store is opened with. */
-export type ContentStoreOptions = {
-  /** The store's own folder; made where it is not there. */
-  readonly folder: string;
-  /** Where contents are handed over, as `<name>/<version>/...`; made where it is not there. */
-  readonly deliveryFolder: string;
-  /** The publishers that this device accepts: Ed25519 public keys, 32 bytes each. */
-  readonly pinnedPublishers: readonly Uint8Array[];
-  /** Told what became of each request. Must not throw. */
-  readonly onInput: StorageReport;
-  readonly limits?: Partial<ContentStoreLimits>;
-};
-
-/** Bounds of a store. */
-export type ContentStoreLimits = {
-  /** How many files of contents may be open at a time. */
-  readonly openFilesMax: number;
-  /** Most bytes of pieces that are synced together. */
-  readonly batchBytesMax: number;
-  /** What a new content must leave free on the disk. */
-  readonly spareBytes: number;
-};
-
-/** The bounds that hold where an option is not given. */
-export const CONTENT_STORE_LIMITS: ContentStoreLimits = {
-  openFilesMax: 64,
-  batchBytesMax: 8 * MIB,
-  spareBytes: 32 * MIB,
-};
+/** How often the limits are looked at, in milliseconds. */
+const ENFORCE_MS = 60_000;
 
 /**
  * The device's contents on disk: `<folder>/contents/<contentId>/content` (the complete transfer,
  * with each piece at its offset) and `manifest`, and `<folder>/index.sqlite`, which alone says what
- * is held. A crash or power loss at any moment loses at most what had not been reported.
+ * is held. What the brain asked to be remembered lies in `<folder>/memory`. A crash or power loss at any moment loses at most what had not been reported.
  *
  * Requests return at once and are answered through `onInput`; nothing is answered after `close`.
  */
@@ -68,6 +47,9 @@ export class ContentStore implements StorageOutbox {
   readonly #options: ContentStoreOptions;
   readonly #parts: StoreParts;
   readonly #room: StoreRoom;
+  readonly #memory: Memory;
+  readonly #nowMs: () => number;
+  readonly #timer: NodeJS.Timeout;
   readonly #contents = new Map<ContentId, StoredContent>();
   /** What is done to one content is done in order. */
   readonly #turns = new Map<ContentId, Serial>();
@@ -87,7 +69,8 @@ export class ContentStore implements StorageOutbox {
       await mkdir(deliveryFolder, { recursive: true });
       index = StoreIndex.open(folder);
       await recoverDeliveries(deliveryFolder);
-      const store = new ContentStore(options, index);
+      const memory = await Memory.open(join(folder, "memory"));
+      const store = new ContentStore(options, index, memory);
       for (const content of await loadContents(folder, index, options.pinnedPublishers)) {
         store.#contents.set(content.contentId, content);
       }
@@ -98,17 +81,27 @@ export class ContentStore implements StorageOutbox {
     }
   }
 
-  private constructor(options: ContentStoreOptions, index: StoreIndex) {
+  private constructor(options: ContentStoreOptions, index: StoreIndex, memory: Memory) {
     const limits = { ...CONTENT_STORE_LIMITS, ...options.limits };
-    const { folder, deliveryFolder } = options;
+    const { folder, deliveryFolder, nowMs = Date.now } = options;
     const { batchBytesMax } = limits;
     const handles = new HandleCache(limits.openFilesMax);
     const report = options.onInput;
-    const writer = new PieceWriter({ index, handles, batchBytesMax, report });
     const deliveryTurn = new Serial();
+    const checks = new RunningChecks({ deliveryFolder, handles, deliveryTurn });
+    const onHeld = (content: StoredContent): void => checks.onHeld(content);
+    const onNoRoom = (content: StoredContent): void => checks.onNoRoom(content);
+    const told = { report, onHeld, onNoRoom };
+    const writer = new PieceWriter({ index, handles, batchBytesMax, ...told });
     this.#options = options;
-    this.#parts = { folder, deliveryFolder, index, handles, writer, deliveryTurn, batchBytesMax };
-    this.#room = new StoreRoom({ folder, deliveryFolder, spareBytes: limits.spareBytes });
+    this.#memory = memory;
+    this.#nowMs = nowMs;
+    const shared = { folder, deliveryFolder, index, handles, batchBytesMax };
+    this.#parts = { ...shared, writer, checks, deliveryTurn };
+    const contents = (): Iterable<StoredContent> => this.#contents.values();
+    const evict = (content: StoredContent): Promise<void> => this.#evict(content);
+    this.#room = new StoreRoom({ folder, deliveryFolder, limits, nowMs, contents, evict });
+    this.#timer = setInterval(() => this.#enforceLimits(), ENFORCE_MS);
   }
 
   /** What the store holds. */
@@ -122,6 +115,23 @@ export class ContentStore implements StorageOutbox {
     }));
   }
 
+  /** What has been remembered, by name. */
+  get remembered(): ReadonlyMap<string, Uint8Array> {
+    return this.#memory.all;
+  }
+
+  /** What lies in the cache, for the operator. */
+  cacheEntries(): readonly CacheEntry[] {
+    return [...this.#contents.values()].map((content) =>
+      cacheEntry(content, this.#room.whyKept(content)),
+    );
+  }
+
+  /** How many more bytes of contents the store would take without letting go of any. */
+  async usableBytes(): Promise<number> {
+    return await this.#room.usableBytes();
+  }
+
   createContent(contentId: ContentId, manifest: Uint8Array): void {
     void this.#inTurn(contentId, () => this.#create(contentId, manifest));
   }
@@ -129,7 +139,8 @@ export class ContentStore implements StorageOutbox {
   storePiece(contentId: ContentId, piece: number, bytes: Uint8Array): void {
     const content = this.#contents.get(contentId);
     if (this.#closed) return;
-    if (content !== undefined) {
+    if (content !== undefined && !content.evicted) {
+      this.#touch(content);
       this.#parts.writer.push({ content, piece, bytes });
       return;
     }
@@ -152,11 +163,53 @@ export class ContentStore implements StorageOutbox {
     void this.#inTurn(contentId, () => this.#finish(contentId));
   }
 
-  recheckPiece(_contentId: ContentId, _piece: number): void {}
+  recheckPiece(contentId: ContentId, piece: number): void {
+    void this.#track(async () => {
+      const content = this.#contents.get(contentId);
+      const intact = content !== undefined && (await this.#recheck(content, piece));
+      this.#options.onInput({ kind: "piece-rechecked", contentId, piece, intact });
+    });
+  }
 
-  protectContents(_contentIds: readonly ContentId[]): void {}
+  protectContents(contentIds: readonly ContentId[]): void {
+    this.#room.protect(contentIds);
+    this.#enforceLimits();
+  }
 
-  remember(_name: string, _bytes: Uint8Array): void {}
+  remember(name: string, bytes: Uint8Array): void {
+    if (this.#closed) return;
+    const problem = this.#memory.remember(name, bytes);
+    if (problem !== undefined) this.#options.onFault?.(new Error(problem));
+  }
+
+  /** Notes whether the operator wants a content kept. */
+  pin(contentId: ContentId, pinned: boolean): void {
+    const content = this.#contents.get(contentId);
+    if (content === undefined || this.#closed) return;
+    this.#parts.index.pin(contentId, pinned);
+    content.pinned = pinned;
+  }
+
+  /** Lets go of a content at the operator's word. What has been handed over stays where it is. */
+  async purge(contentId: ContentId): Promise<void> {
+    const content = this.#contents.get(contentId);
+    if (content !== undefined && !content.evicted) await this.#evict(content);
+  }
+
+  /** Keeps to the limits now: lets go of what is too old or has no room any more. */
+  async enforceLimits(): Promise<void> {
+    await this.#track(async () => {
+      const { index } = this.#parts;
+      const used = [...this.#contents.values()].filter(
+        ({ usedAtMs, indexedHour }) => hourOf(usedAtMs) !== indexedHour,
+      );
+      index.use(
+        used.map(({ contentId, usedAtMs }) => ({ contentId, usedAtHour: hourOf(usedAtMs) })),
+      );
+      for (const content of used) content.indexedHour = hourOf(content.usedAtMs);
+      await this.#room.enforce();
+    });
+  }
 
   /**
    * Takes in a content whose complete transfer lies in a file, as on the device that publishes it:
@@ -180,7 +233,7 @@ export class ContentStore implements StorageOutbox {
       const { content, problem } = await this.#add(contentId, manifest.value, signed, false);
       if (content === undefined) throw new OperatorError("store-full", problem);
       try {
-        await importBlob({ content, blob, onBytes }, this.#parts);
+        await this.#using(content, () => importBlob({ content, blob, onBytes }, this.#parts));
       } catch (error) {
         if (known === undefined) await this.#removeIfPossible(content);
         throw error;
@@ -199,9 +252,12 @@ export class ContentStore implements StorageOutbox {
   /** Ends everything that is under way, answers it, and lets go of the folder. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    clearInterval(this.#timer);
     this.#closed = true;
     while (this.#tasks.size > 0) await Promise.allSettled(this.#tasks);
     await this.#parts.writer.drained();
+    await this.#parts.checks.close();
+    await this.#memory.close();
     await this.#parts.handles.close();
     await this.#parts.index.close();
   }
@@ -232,23 +288,20 @@ export class ContentStore implements StorageOutbox {
     | { readonly content: StoredContent; readonly problem?: never }
     | { readonly content?: never; readonly problem: string }
   > {
-    let content = this.#contents.get(contentId);
-    if (content !== undefined) return { content };
+    const known = this.#contents.get(contentId);
+    if (known !== undefined && !known.evicted) return { content: known };
+    const record = { delivered: false, pinned: false, ...known, usedAtMs: this.#nowMs() };
+    let content: StoredContent | undefined;
     try {
-      const problem = await this.#room.admit(
-        { manifest, handedOver },
-        () => this.#contents.values(),
-        async () => {
-          content = await addContent(this.#parts.folder, this.#parts.index, {
-            contentId,
-            manifest,
-            // The machine's bytes may be a view of much more.
-            signed: signed.slice(),
-          });
-          if (handedOver) await copySharedPieces(content, this.#contents, this.#parts);
-          this.#contents.set(contentId, content);
-        },
-      );
+      const problem = await this.#room.admit({ manifest, handedOver }, async () => {
+        // The machine's bytes may be a view of much more.
+        const added = { contentId, manifest, signed: signed.slice() };
+        content = await this.#begin(added, record);
+        if (handedOver) await copySharedPieces(content, this.#contents, this.#parts);
+        this.#touch(content);
+        this.#contents.set(contentId, content);
+        if (handedOver) this.#parts.checks.onHeld(content);
+      });
       if (content === undefined) return { problem: problem ?? "" };
       return { content };
     } catch (error) {
@@ -258,13 +311,17 @@ export class ContentStore implements StorageOutbox {
     }
   }
 
+  async #begin(added: NewContent, record: ContentRecord): Promise<StoredContent> {
+    return await addContent(this.#parts.folder, this.#parts.index, added, record);
+  }
+
   async #finish(contentId: ContentId): Promise<void> {
     const { onInput } = this.#options;
     const content = this.#contents.get(contentId);
     const problem =
       content === undefined
         ? "The content is not in the store."
-        : await finishContent(content, this.#parts);
+        : await this.#using(content, () => finishContent(content, this.#parts));
     if (problem === undefined) {
       onInput({ kind: "content-finished", contentId });
       return;
@@ -274,15 +331,71 @@ export class ContentStore implements StorageOutbox {
   }
 
   async #remove(content: StoredContent): Promise<void> {
-    content.removed = true;
+    const { folder, index } = this.#parts;
     this.#contents.delete(content.contentId);
+    await this.#discard(content, () => discardContent(folder, index, content.contentId));
+  }
+
+  /** Lets go of a content. That it has been handed over is kept, so that it is not fetched again. */
+  async #evict(content: StoredContent): Promise<void> {
+    const { contentId } = content;
+    const { index } = this.#parts;
+    await this.#inTurn(contentId, async () => {
+      if (this.#contents.get(contentId) !== content || content.evicted) return;
+      try {
+        if (content.delivered) {
+          this.#contents.set(contentId, evictedForm(content));
+          await this.#discard(content, () => evictContent(index, content));
+        } else {
+          await this.#remove(content);
+        }
+      } catch (error) {
+        // The files are gone; the next start tells the index.
+        if (errorCode(error) === undefined) throw error;
+      }
+      this.#options.onInput({ kind: "content-evicted", contentId });
+    });
+  }
+
+  async #discard(content: StoredContent, discard: () => Promise<void>): Promise<void> {
+    content.removed = true;
+    const { handles, writer, checks } = this.#parts;
     // A batch that began before the mark may still write.
-    await this.#parts.writer.settled();
-    const { folder, index, handles } = this.#parts;
+    await writer.settled();
+    await checks.drop(content);
     await handles.forget(blobPath(content));
-    await discardContent(folder, index, content.contentId);
+    await discard();
     // A read that came in between has opened the file again.
     await handles.forget(blobPath(content));
+  }
+
+  async #recheck(content: StoredContent, piece: number): Promise<boolean> {
+    try {
+      return await this.#using(content, () => recheckPiece(content, piece, this.#parts));
+    } catch (error) {
+      if (errorCode(error) === undefined) throw error;
+      return false;
+    }
+  }
+
+  #enforceLimits(): void {
+    this.enforceLimits().catch((error: unknown) => this.#options.onFault?.(error));
+  }
+
+  /** Works with a content that the cache must not let go of meanwhile. */
+  async #using<T>(content: StoredContent, work: () => Promise<T>): Promise<T> {
+    this.#touch(content);
+    content.users += 1;
+    try {
+      return await work();
+    } finally {
+      content.users -= 1;
+    }
+  }
+
+  #touch(content: StoredContent): void {
+    content.usedAtMs = this.#nowMs();
+    content.activeAtMs = content.usedAtMs;
   }
 
   /** Removes what could not be begun; a disk that refuses this too keeps it to the next start. */
@@ -306,14 +419,17 @@ export class ContentStore implements StorageOutbox {
     if (offsetBytes < 0 || lengthBytes < 0 || offsetBytes + lengthBytes > piece.sizeBytes) {
       return undefined;
     }
+    const { handles } = this.#parts;
     try {
-      return await this.#parts.handles.use(blobPath(content), openFlags(content), async (file) => {
-        const bytes = new Uint8Array(lengthBytes);
-        const readBytes = await readFully(file, bytes, piece.offsetBytes + offsetBytes);
-        // It may have been removed or found damaged while the read was under way.
-        const sound = !content.removed && content.held.has(range.piece);
-        return sound && readBytes === lengthBytes ? bytes : undefined;
-      });
+      return await this.#using(content, () =>
+        handles.use(blobPath(content), openFlags(content), async (file) => {
+          const bytes = new Uint8Array(lengthBytes);
+          const readBytes = await readFully(file, bytes, piece.offsetBytes + offsetBytes);
+          // It may have been removed or found damaged while the read was under way.
+          const sound = !content.removed && content.held.has(range.piece);
+          return sound && readBytes === lengthBytes ? bytes : undefined;
+        }),
+      );
     } catch (error) {
       if (errorCode(error) === undefined) throw error;
       return undefined;
@@ -342,6 +458,16 @@ export class ContentStore implements StorageOutbox {
       this.#tasks.delete(running);
     }
   }
+}
+
+/** A content of which only the manifest is left, and that it has been handed over. */
+function evictedForm(content: StoredContent): StoredContent {
+  const held = new Bitset(content.held.size);
+  return { ...content, held, missingBytes: 0, finished: false, evicted: true, users: 0 };
+}
+
+function hourOf(atMs: number): number {
+  return Math.floor(atMs / HOUR_MS);
 }
 
 function unusable(folder: string, error: unknown): unknown {

@@ -146,6 +146,12 @@ export async function takeBack(deliveryFolder: string, content: StoredContent): 
   }
 }
 
+/** Takes back what was handed over as a link of the store's own file, and leaves copies alone. */
+export async function takeBackLink(deliveryFolder: string, content: StoredContent): Promise<void> {
+  const place = deliveredPath(deliveryFolder, content.manifest);
+  if (await isLinkOf(content, place)) await rm(place, { recursive: true, force: true });
+}
+
 /** Ends what a crash has interrupted: nothing half-built stays, nothing replaced is lost. */
 export async function recoverDeliveries(deliveryFolder: string): Promise<void> {
   await rm(join(deliveryFolder, BUILDING), { recursive: true, force: true });

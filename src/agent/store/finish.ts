@@ -1,15 +1,13 @@
 import { chmod, type FileHandle } from "node:fs/promises";
 import { equalBytes } from "../../base/bytes.ts";
-import { Delivery, takeBack } from "./delivery.ts";
+import { takeBack, takeBackLink } from "./delivery.ts";
 import { diskProblem, errorCode, isDiskFull, readFully, sha256 } from "./disk.ts";
-import { readAhead } from "./read-ahead.ts";
 import type { StoreParts } from "./store-parts.ts";
-import { blobPath, openFlags, type StoredContent, unhold } from "./stored-content.ts";
-import { FileSplitter, TransferCheck } from "./transfer-check.ts";
+import { blobPath, openFlags, pieceOf, type StoredContent, unhold } from "./stored-content.ts";
 
 /**
- * Reads a complete content back from the disk, checks each file and the whole, and hands over what
- * it has checked. Pieces that turn out wrong are not held any more, and what was handed over of
+ * Checks each file and the whole of a complete content as they lie on the disk, and hands over what
+ * has been checked. Pieces that turn out wrong are not held any more, and what was handed over of
  * the content before is taken back.
  *
  * @returns A sentence that says why the content is not finished; `undefined` where it is.
@@ -18,13 +16,18 @@ export async function finishContent(
   content: StoredContent,
   parts: StoreParts,
 ): Promise<string | undefined> {
-  if (!content.held.full) {
+  if (!content.held.full || content.evicted) {
     const missing = content.held.size - content.held.count;
     return `${missing} of ${content.held.size} pieces are not held yet.`;
   }
   try {
-    const problem = await checkAndHandOver(content, parts);
-    return problem === undefined ? undefined : await dropWrongPieces(content, parts, problem);
+    const check = await parts.checks.take(content);
+    const problem = await check.finish();
+    if (problem !== undefined) return await dropWrongPieces(content, parts, problem);
+    parts.index.finish(content.contentId, true);
+    content.finished = true;
+    content.delivered = true;
+    return undefined;
   } catch (error) {
     const problem = diskProblem("finish the content", error);
     // What cannot be read has to be fetched again, too.
@@ -32,78 +35,69 @@ export async function finishContent(
   }
 }
 
-async function checkAndHandOver(
+/**
+ * Hashes a piece as it lies on the disk. One that is wrong is not held afterwards; where it has
+ * been handed over as a link, that is taken back, because it is the same file.
+ */
+export async function recheckPiece(
   content: StoredContent,
+  piece: number,
   parts: StoreParts,
-): Promise<string | undefined> {
-  const delivery = await Delivery.begin(parts.deliveryFolder, content);
-  try {
-    const problem = await parts.handles.use(blobPath(content), openFlags(content), (file) =>
-      checkAndBuild(content, delivery, file),
-    );
-    if (problem !== undefined) return problem;
-    await parts.deliveryTurn.run(() => delivery.complete());
-  } finally {
-    await delivery.abandon();
-  }
-  parts.index.finish(content.contentId, true);
-  content.finished = true;
-  content.delivered = true;
-  return undefined;
-}
-
-/** One pass over the transfer: what is handed over is what was checked. */
-async function checkAndBuild(
-  { manifest }: StoredContent,
-  delivery: Delivery,
-  file: FileHandle,
-): Promise<string | undefined> {
-  const check = new TransferCheck(manifest);
-  const splitter = new FileSplitter(manifest.files);
-  for await (const bytes of readAhead(file, manifest.sizeBytes)) {
-    check.addWhole(bytes);
-    for (const part of splitter.parts(bytes)) {
-      check.addPart(part);
-      await delivery.add(part);
-    }
-  }
-  return check.problem();
+): Promise<boolean> {
+  if (!content.held.has(piece)) return false;
+  const intact = await parts.handles.use(blobPath(content), openFlags(content), (file) =>
+    isIntact(content, piece, file),
+  );
+  if (intact || content.removed) return intact && !content.removed;
+  await takeBackLink(parts.deliveryFolder, content);
+  await unholdPieces(content, [piece], parts);
+  return false;
 }
 
 async function dropWrongPieces(
   content: StoredContent,
-  { handles, index, deliveryFolder }: StoreParts,
+  parts: StoreParts,
   problem: string,
 ): Promise<string> {
   try {
-    const wrong = await handles.use(blobPath(content), openFlags(content), (file) =>
+    const wrong = await parts.handles.use(blobPath(content), openFlags(content), (file) =>
       wrongPieces(content, file),
     );
     if (wrong.length === 0) return problem;
-    await takeBack(deliveryFolder, content);
-    index.dropPieces(content.contentId, wrong);
-    for (const piece of wrong) unhold(content, piece);
-    content.finished = false;
-    content.delivered = false;
-    await chmod(blobPath(content), 0o600);
+    await takeBack(parts.deliveryFolder, content);
+    await unholdPieces(content, wrong, parts);
     return `${problem} ${wrong.length} pieces on this disk were damaged and are fetched again.`;
   } catch (error) {
     return `${problem} ${diskProblem("look for damaged pieces", error)}`;
   }
 }
 
+async function unholdPieces(
+  content: StoredContent,
+  wrong: readonly number[],
+  { checks, index }: StoreParts,
+): Promise<void> {
+  await checks.drop(content);
+  index.dropPieces(content.contentId, wrong);
+  for (const piece of wrong) unhold(content, piece);
+  content.finished = false;
+  content.delivered = false;
+  await chmod(blobPath(content), 0o600);
+}
+
 async function wrongPieces(content: StoredContent, file: FileHandle): Promise<readonly number[]> {
   const wrong: number[] = [];
-  for (const [
-    piece,
-    { offsetBytes, sizeBytes, sha256: expected },
-  ] of content.manifest.pieces.entries()) {
-    const bytes = new Uint8Array(sizeBytes);
-    if (!(await isReadable(file, bytes, offsetBytes)) || !equalBytes(sha256(bytes), expected)) {
-      wrong.push(piece);
-    }
+  for (const piece of content.manifest.pieces.keys()) {
+    if (!(await isIntact(content, piece, file))) wrong.push(piece);
   }
   return wrong;
+}
+
+async function isIntact(content: StoredContent, piece: number, file: FileHandle): Promise<boolean> {
+  const { sizeBytes = 0, offsetBytes = 0, sha256: expected } = pieceOf(content, piece) ?? {};
+  const bytes = new Uint8Array(sizeBytes);
+  const readable = await isReadable(file, bytes, offsetBytes);
+  return readable && expected !== undefined && equalBytes(sha256(bytes), expected);
 }
 
 async function isReadable(

@@ -32,6 +32,8 @@ export class PieceWriter {
   readonly #handles: HandleCache;
   readonly #batchBytesMax: number;
   readonly #report: StorageReport;
+  readonly #onHeld: (content: StoredContent) => void;
+  readonly #onNoRoom: (content: StoredContent) => void;
   #queue: PieceToStore[] = [];
   #batch: Promise<void> | undefined;
 
@@ -42,11 +44,17 @@ export class PieceWriter {
     readonly batchBytesMax: number;
     /** Told what became of each piece. */
     readonly report: StorageReport;
+    /** Told that more of a content is held. */
+    readonly onHeld: (content: StoredContent) => void;
+    /** Told that the disk did not take a piece of a content. */
+    readonly onNoRoom: (content: StoredContent) => void;
   }) {
     this.#index = parts.index;
     this.#handles = parts.handles;
     this.#batchBytesMax = parts.batchBytesMax;
     this.#report = parts.report;
+    this.#onHeld = parts.onHeld;
+    this.#onNoRoom = parts.onNoRoom;
   }
 
   /** Takes a piece. */
@@ -123,12 +131,14 @@ export class PieceWriter {
       await this.keep(content, jobs);
     } catch (error) {
       const problem = diskProblem("write a piece", error);
+      this.#onNoRoom(content);
       for (const { piece } of jobs) {
         this.#report({ kind: "piece-rejected", contentId, piece, cause: "disk", problem });
       }
       return;
     }
     for (const { piece } of jobs) this.#report({ kind: "piece-stored", contentId, piece });
+    this.#onHeld(content);
   }
 
   /** The pieces of a batch whose bytes are right and that are not held yet. */

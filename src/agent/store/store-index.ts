@@ -12,6 +12,10 @@ export type IndexedContent = {
   readonly finished: boolean;
   /** It has been handed over in the delivery folder. */
   readonly delivered: boolean;
+  /** The operator wants it kept. */
+  readonly pinned: boolean;
+  /** When it was last fetched, served or read: whole hours since 1970. */
+  readonly usedAtHour: number;
   /** Numbers of the pieces that are held, ascending. */
   readonly pieces: readonly number[];
 };
@@ -71,20 +75,28 @@ export class StoreIndex {
   contents(): readonly IndexedContent[] {
     const pieces = this.#db.prepare("SELECT piece FROM piece WHERE content = ? ORDER BY piece");
     const rows = this.#db.prepare("SELECT * FROM content ORDER BY number").all();
-    return rows.flatMap(({ number = null, id, finished, delivered }) => {
+    return rows.flatMap(({ number = null, id, finished, delivered, pinned, used_at_hour }) => {
       const contentId = parseContentId(String(id));
       if (contentId === undefined) return [];
       return {
         contentId,
         finished: finished === 1,
         delivered: delivered === 1,
+        pinned: pinned === 1,
+        usedAtHour: Number(used_at_hour),
         pieces: pieces.all(number).map(({ piece }) => Number(piece)),
       };
     });
   }
 
-  addContent(contentId: ContentId): void {
-    this.#db.prepare("INSERT INTO content (id) VALUES (?)").run(contentId);
+  /** Notes a content of which nothing is held yet. */
+  addContent(
+    contentId: ContentId,
+    state: Pick<IndexedContent, "delivered" | "pinned" | "usedAtHour">,
+  ): void {
+    this.#db
+      .prepare("INSERT INTO content (id, delivered, pinned, used_at_hour) VALUES (?, ?, ?, ?)")
+      .run(contentId, state.delivered ? 1 : 0, state.pinned ? 1 : 0, state.usedAtHour);
   }
 
   removeContent(contentId: ContentId): void {
@@ -120,6 +132,30 @@ export class StoreIndex {
     });
   }
 
+  /** Notes that nothing of a content is held any more, though it has been handed over. */
+  evict(contentId: ContentId): void {
+    this.#transaction(() => {
+      this.#db
+        .prepare("DELETE FROM piece WHERE content = (SELECT number FROM content WHERE id = ?)")
+        .run(contentId);
+      this.#setState(contentId, { finished: false, delivered: true });
+    });
+  }
+
+  /** Notes whether the operator wants a content kept. */
+  pin(contentId: ContentId, pinned: boolean): void {
+    this.#db.prepare("UPDATE content SET pinned = ? WHERE id = ?").run(pinned ? 1 : 0, contentId);
+  }
+
+  /** Notes when contents were last used. */
+  use(contents: readonly Pick<IndexedContent, "contentId" | "usedAtHour">[]): void {
+    if (contents.length === 0) return;
+    this.#transaction(() => {
+      const update = this.#db.prepare("UPDATE content SET used_at_hour = ? WHERE id = ?");
+      for (const { contentId, usedAtHour } of contents) update.run(usedAtHour, contentId);
+    });
+  }
+
   /** Marks a content as finished. */
   finish(contentId: ContentId, delivered: boolean): void {
     this.#setState(contentId, { finished: true, delivered });
@@ -151,7 +187,7 @@ export class StoreIndex {
 }
 
 /** Version of the tables, kept in SQLite's `user_version`. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 /** How long to wait for a predecessor that is just ending, in milliseconds. */
 const LOCK_WAIT_MS = 500;
@@ -181,8 +217,16 @@ function prepareSchema(db: DatabaseSync): void {
         PRIMARY KEY (content, piece)
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX IF NOT EXISTS piece_sha256 ON piece (sha256);
-      PRAGMA user_version = ${SCHEMA_VERSION};
     `);
+    // What was there before anybody looked counts as used now: it must not be too old at once.
+    if (Number(version) < 2) {
+      db.exec(`
+        ALTER TABLE content ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE content ADD COLUMN used_at_hour INTEGER NOT NULL DEFAULT 0;
+        UPDATE content SET used_at_hour = unixepoch() / 3600;
+      `);
+    }
+    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
   });
 }
 

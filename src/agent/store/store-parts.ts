@@ -1,5 +1,6 @@
 import type { HandleCache } from "./handle-cache.ts";
 import type { PieceWriter } from "./piece-writer.ts";
+import type { RunningChecks } from "./running-check.ts";
 import type { Serial } from "./serial.ts";
 import type { StoreIndex } from "./store-index.ts";
 
@@ -11,6 +12,8 @@ export type StoreParts = {
   readonly index: StoreIndex;
   readonly handles: HandleCache;
   readonly writer: PieceWriter;
+  /** The checks that run along with downloads. */
+  readonly checks: RunningChecks;
   /** Contents are moved to their place one at a time: two may have the same one. */
   readonly deliveryTurn: Serial;
   /** Most bytes that are synced together. */

@@ -17,9 +17,23 @@ export type StoredContent = {
   missingBytes: number;
   finished: boolean;
   delivered: boolean;
+  pinned: boolean;
+  /** Nothing of it is on disk but its manifest: the cache let go of it once it was delivered. */
+  evicted: boolean;
+  /** When it was last fetched, served or read, on the wall clock. */
+  usedAtMs: number;
+  /** The hour of `usedAtMs` that the index has. */
+  indexedHour: number;
+  /** When it was last used since the store was opened; -Infinity before. */
+  activeAtMs: number;
+  /** Reads and other work under way. */
+  users: number;
   /** On its way out: nothing is written to it, read from it or reported of it any more. */
   removed: boolean;
 };
+
+/** An hour, in milliseconds: the grain in which the index knows when a content was used. */
+export const HOUR_MS = 3_600_000;
 
 /** Where the store tells what it did. */
 export type StorageReport = (input: StorageInput) => void;

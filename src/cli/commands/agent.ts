@@ -7,6 +7,7 @@ import { untilInterrupted } from "../interruption.ts";
 import { enrolTheAgent, openControl, runTheAgent } from "../parts.ts";
 import { agentSettings, type SettingsOptions, settingsOptions } from "../settings-flags.ts";
 import { sizeText, textTable } from "../text-table.ts";
+import { addCacheCommands } from "./agent-cache.ts";
 import { EXIT_WITH_PARENT } from "./server.ts";
 
 type EnrolOptions = SettingsOptions & {
@@ -16,9 +17,10 @@ type EnrolOptions = SettingsOptions & {
   readonly publisher: readonly string[];
 };
 
-/** Adds `agent enrol`, `agent run` and `agent status`. */
+/** Adds `agent enrol`, `agent run`, `agent status` and `agent cache`. */
 export function addAgentCommands(program: Command, host: CommandHost): void {
   const agent = program.command("agent").description("Enrol and run the agent of this device.");
+  addCacheCommands(agent, host);
   addCommand<EnrolOptions>(agent, host, {
     usage: "enrol",
     description: "Bring this device its certificate.",

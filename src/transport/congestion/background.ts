@@ -72,6 +72,7 @@ export function background(): Controller {
   };
 
   return {
+    inTrains: false,
     onAcked: (nowUs: number, acked: Acked): void => {
       round.deliveredBytes += acked.bytes;
       if (acked.appLimited) round.limited = true;

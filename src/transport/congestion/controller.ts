@@ -13,6 +13,12 @@ export type Acked = {
  * Every implementation must pass `controllerContract` in `controller.contract.ts`.
  */
 export type Controller = {
+  /**
+   * Whether all of a record may leave in one burst, as a switch's buffer takes it and an edge
+   * router's does not.
+   */
+  readonly inTrains: boolean;
+
   /** Told once for each acknowledgement frame that acknowledged something new. */
   onAcked(nowUs: number, acked: Acked): void;
 

@@ -2,10 +2,10 @@ import { MIB, MS, SECOND } from "../../base/units.ts";
 import { type Acked, type Controller, DATAGRAM_BYTES } from "./controller.ts";
 
 /**
- * First window, and the one that is left whatever happens: a receiver that acknowledges every
- * sixteenth packet, on a timer otherwise, makes smaller ones crawl at a window per timer.
+ * First window, and the one that is left whatever happens: one record with its headers. A receiver
+ * that acknowledges on a timer makes smaller ones crawl at a window per timer.
  */
-const WINDOW_BYTES_FLOOR = 48 * DATAGRAM_BYTES;
+const WINDOW_BYTES_FLOOR = 54 * DATAGRAM_BYTES;
 
 /** Largest window: what a socket's receive buffer takes in one go, several times over. */
 const WINDOW_BYTES_MAX = 4 * MIB;
@@ -28,6 +28,7 @@ export function foreground(): Controller {
   let thresholdBytes = WINDOW_BYTES_MAX;
   let rttUs = 10 * MS;
   return {
+    inTrains: true,
     onAcked: (_nowUs: number, acked: Acked): void => {
       if (acked.rttUs !== undefined) rttUs += (acked.rttUs - rttUs) / 8;
       if (acked.appLimited) return;

@@ -1,0 +1,17 @@
+import { AGENT_KILL } from "./agent-kill.ts";
+import { LINK } from "./link.ts";
+import { LINK_CUT } from "./link-cut.ts";
+import { RVP_LOSS } from "./rvp-loss.ts";
+import { SERVER_LOSS } from "./server-loss.ts";
+import type { Bench } from "./stage.ts";
+import { TREE } from "./tree.ts";
+
+/** All benches by name. */
+export const BENCHES: ReadonlyMap<string, Bench> = new Map([
+  ["link", LINK],
+  ["tree", TREE],
+  ["rvp-loss", RVP_LOSS],
+  ["server-loss", SERVER_LOSS],
+  ["agent-kill", AGENT_KILL],
+  ["link-cut", LINK_CUT],
+]);

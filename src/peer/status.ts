@@ -1,0 +1,36 @@
+import type { PeerStatus } from "./contract.ts";
+import type { Core } from "./core.ts";
+
+/** Where an agent stands, for `branchline agent status`. */
+export function peerStatus(core: Core, serverConnected: boolean): PeerStatus {
+  const { view, contents, links, endpoint, options, succession } = core;
+  return {
+    office: view.office,
+    serverConnected,
+    rvp: view.office !== "" && succession.holder === options.deviceId,
+    contents: [...contents.values()].map((entry) => ({
+      contentId: entry.contentId,
+      name: entry.known?.manifest.name ?? "",
+      version: entry.known?.manifest.version ?? "",
+      state: entry.state,
+      pieces: entry.known?.manifest.pieces.length ?? 0,
+      piecesHeld: entry.known?.held.count ?? 0,
+      sizeBytes: entry.known?.manifest.sizeBytes ?? 0,
+      heldBytes: entry.heldBytes,
+      wanInBytes: entry.tally.wanInBytes,
+      lanInBytes: entry.tally.lanInBytes,
+      wanOutBytes: entry.tally.wanOutBytes,
+      lanOutBytes: entry.tally.lanOutBytes,
+      originInBytes: entry.tally.originInBytes,
+      delivered: entry.delivered,
+      problem: entry.problem,
+    })),
+    peers: [...links.values()].map(({ deviceId, host, association }) => ({
+      deviceId,
+      office: view.member(deviceId)?.office ?? "",
+      host,
+      connected: true,
+      rttUs: Math.round(endpoint.rttUs(association)),
+    })),
+  };
+}
