@@ -24,7 +24,6 @@ export const AGENT_KILL: Bench = {
   claim: "agents are killed at random moments in the whole tree: only what was in flight is lost",
   run: async (stage) => {
     const organisation = await Organisation.start(stage, plan(stage.options));
-    for (const { name } of organisation.devices) organisation.mayEnd.add(name);
     const distribution = await beginRandomFile(stage, organisation);
     const reaper = new Reaper(stage, organisation, distribution);
     const [measured] = await Promise.all([distribution.finish(), reaper.run()]);

@@ -31,7 +31,6 @@ export const SERVER_LOSS: Bench = faultBench({
   faults: [...FAULTS.keys()],
   run: async (stage, fault) => {
     const organisation = await Organisation.start(stage, plan(stage.options));
-    organisation.mayEnd.add(organisation.server.name);
     const distribution = await beginRandomFile(stage, organisation);
     const announced = await distribution.until(() => isAnnounced(organisation, distribution));
     await organisation.kill(organisation.server);

@@ -15,6 +15,11 @@ import * as crypto from "../src/effects/crypto.ts";
 import * as core from "../src/peer/core.ts";
 import * as discovered from "../src/peer/discovered.ts";
 import * as peerDiscovery from "../src/peer/discovery.ts";
+import * as manifests from "../src/peer/manifests.ts";
+import * as origins from "../src/peer/origins.ts";
+import * as rechecks from "../src/peer/rechecks.ts";
+import * as trust from "../src/peer/trust.ts";
+import * as uploads from "../src/peer/uploads.ts";
 import * as authority from "../src/runtime/identity/authority.ts";
 import * as election from "../src/topology/election.ts";
 import { CLOSE_CODES } from "../src/transport/close-codes.ts";
@@ -185,6 +190,11 @@ test("the change log's newest entry is the version of the package and the produc
 
 /** Where the constants are that the protocol's table of numbers names. */
 const MODULES: readonly Readonly<Record<string, unknown>>[] = [
+  uploads,
+  trust,
+  rechecks,
+  origins,
+  manifests,
   productConstants,
   chunker,
   manifestCodec,

@@ -58,7 +58,7 @@ async function addRules(namespace: string, rules: readonly string[]): Promise<Me
   faults += 1;
   const table = `fault${faults}`;
   const chain = ["type filter hook forward priority 0; policy accept;", ...rules].join("\n");
-  await runIn(namespace, "nft", ["-f", "-"], `table inet ${table} { chain c {\n${chain}\n} }\n`);
+  await runIn(namespace, "nft", ["-f", "-"], `table inet ${table} { chain c {\n${chain}\n}\n}\n`);
   return async () => {
     await runIn(namespace, "nft", ["delete", "table", "inet", table]);
   };

@@ -126,8 +126,11 @@ export class Organisation {
 
   /** Kills a program and waits until it is gone. */
   async kill(machine: Machine): Promise<void> {
-    machine.program?.kill();
-    await machine.program?.ended;
+    const { program } = machine;
+    // Its end is no surprise from now on.
+    machine.program = undefined;
+    program?.kill();
+    await program?.ended;
   }
 
   /** The control interface of a program. */
@@ -231,7 +234,7 @@ export class Organisation {
     );
     const file = join(this.#stage.folder, "offices.csv");
     await writeFile(file, [TOPOLOGY_COLUMNS.join(","), ...rows, ""].join("\n"));
-    const offices = await readTopologyCsv(file);
+    const { offices } = await readTopologyCsv(file);
     const control = await this.control(this.server);
     await control(SERVER_ROUTES.replaceOffices, { body: { offices: [...offices] } });
   }

@@ -9,6 +9,7 @@ const LEVELS: Readonly<Record<PeerEvent["kind"], "debug" | "info" | "warn">> = {
   "peer-lost": "info",
   "peer-refused": "info",
   "peer-misbehaved": "warn",
+  "device-discovered": "debug",
   "office-assigned": "info",
   "rvp-changed": "info",
   "content-started": "info",

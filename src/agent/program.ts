@@ -125,7 +125,8 @@ async function runOnce(
     aborted(signal).then(() => "ended" as const),
     newIdentity.promise,
   ]);
-  driver.input({ kind: "stop", reason: "the agent ends" });
+  const reason = why === "ended" ? "the agent ends" : "the device has another identity";
+  driver.input({ kind: "stop", reason });
   log.info({}, "agent-stopped");
   return why;
 }

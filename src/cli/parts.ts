@@ -1,6 +1,7 @@
 import { join, resolve } from "node:path";
 import type { AgentSettings } from "../agent/settings.ts";
 import type { BodyOf, ParamsOf, ResponseOf, Route } from "../api/route.ts";
+import type { ContentId } from "../base/ids.ts";
 import type { ServerSettings } from "../server/settings.ts";
 
 // Everything that the commands take from the rest of the product. It is loaded when a command
@@ -66,6 +67,16 @@ export async function makePublisherKey(
   const whole = resolve(path);
   const { name } = await newPublisherKey(whole);
   return { name, keyFile: `${whole}.key`, publisherFile: `${whole}.publisher` };
+}
+
+/** Copies the bytes of a content to where an origin serves them from. */
+export async function uploadToOrigin(upload: {
+  readonly storage: string;
+  readonly contentId: ContentId;
+  readonly directory: string;
+}): Promise<{ readonly path: string; readonly wasThere: boolean }> {
+  const { putAtOrigin } = await import("../server/origin-files.ts");
+  return await putAtOrigin(upload);
 }
 
 /** A log of JSON lines on standard error. */

@@ -7,7 +7,9 @@ import { addDemoCommand } from "./commands/demo.ts";
 import { addDeploymentCommands } from "./commands/deployment.ts";
 import { addDeviceCommands } from "./commands/device.ts";
 import { addExplainCommand } from "./commands/explain.ts";
+import { addLedgerCommand } from "./commands/ledger.ts";
 import { addLineCommand } from "./commands/line.ts";
+import { addOriginCommands } from "./commands/origin.ts";
 import { addPublishCommands } from "./commands/publish.ts";
 import { addServerCommands } from "./commands/server.ts";
 import { addTopologyCommands } from "./commands/topology.ts";
@@ -37,6 +39,8 @@ export function createProgram(host: CommandHost): Command {
   addDeviceCommands(program, host);
   addTopologyCommands(program, host);
   addDeploymentCommands(program, host);
+  addLedgerCommand(program, host);
+  addOriginCommands(program, host);
   addExplainCommand(program, host);
   addDemoCommand(program, host);
   addLineCommand(program, host);

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { beforeEach, expect, test } from "vitest";
+import { PRODUCT_VERSION } from "../base/constants.ts";
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import { MS, SECOND } from "../base/units.ts";
-import type { Message } from "../wire/messages.ts";
+import type { ContentState, Message } from "../wire/messages.ts";
 import { CLOSE_CODES } from "./contract.ts";
 import { emptyState } from "./state.ts";
 import { CONTENT, ENROL, OFFICES, progress, register, WALL_MS, World } from "./test-world.ts";
@@ -77,7 +78,7 @@ test("EN10: a device that connects anew replaces its old association", () => {
 
   expect(world.closed).toMatchObject([{ association, code: CLOSE_CODES.replaced }]);
   expect(world.coordinator.counts()).toEqual({ enrolled: 1, present: 1 });
-  expect(world.sent(anew).map(({ kind }) => kind)).toEqual(["deployments", "directory"]);
+  expect(world.sent(anew).map(({ kind }) => kind)).toEqual(["deployments", "directory", "policy"]);
 });
 
 test("EN9: a device that the server does not know is told to enrol again", () => {
@@ -120,25 +121,6 @@ test("a server that starts again with what it had made durable goes on as before
 });
 
 test("whatever devices say, the coordinator does not throw, and keeps its counts finite", () => {
-  const contentIds = ["c1", "c2"].map((byte) => byte.repeat(32) as ContentId);
-  const hosts = ["10.0.0.1", "10.1.0.1", "nonsense", "::1", ""];
-  const big = fc.constantFrom(0, 1, 5, Number.MAX_SAFE_INTEGER);
-  const message = fc.oneof(
-    fc.record({ hosts: fc.subarray(hosts), bootId: big, hostName: fc.string() }).map(register),
-    fc
-      .record({ content: fc.nat(1), wanInBytes: big, pieces: big, piecesHeld: big, heldBytes: big })
-      .map(({ content, ...said }) => progress(contentIds[content] ?? CONTENT, said)),
-    fc.record({ content: fc.nat(1), offsetBytes: fc.nat(4), totalBytes: fc.nat(8) }).map(
-      ({ content, ...said }): Message => ({
-        kind: "publish-part",
-        contentId: contentIds[content] ?? CONTENT,
-        data: new Uint8Array(2),
-        ...said,
-      }),
-    ),
-    fc.constant<Message>({ kind: "unknown", handle: 1 }),
-    fc.constant<Message>(ENROL),
-  );
   const event = fc.record({
     association: fc.nat(3),
     what: fc.constantFrom<Event["what"]>(
@@ -150,8 +132,8 @@ test("whatever devices say, the coordinator does not throw, and keeps its counts
       "accept",
       "wait",
     ),
-    host: fc.constantFrom(...hosts),
-    message,
+    host: fc.constantFrom(...HOSTS),
+    message: MESSAGE,
   });
   fc.assert(
     fc.property(fc.array(event, { maxLength: 60 }), (events) => {
@@ -166,10 +148,66 @@ test("whatever devices say, the coordinator does not throw, and keeps its counts
         expect(Number.isSafeInteger(row.base.wanInBytes)).toBe(true);
         expect(row.piecesHeld).toBeLessThanOrEqual(row.pieces);
       }
+      for (const { wanBytes } of chaos.coordinator.ledger()) {
+        expect(Number.isSafeInteger(wanBytes)).toBe(true);
+      }
     }),
     { numRuns: 200 },
   );
 });
+
+const APPLICATION = { request: Uint8Array.of(1), hostName: "pc-1", machineId: "m1" };
+
+const CONTENT_IDS = ["c1", "c2"].map((byte) => byte.repeat(32) as ContentId);
+const HOSTS = ["10.0.0.1", "10.1.0.1", "nonsense", "::1", ""];
+const BIG = fc.constantFrom(0, 1, 5, Number.MAX_SAFE_INTEGER);
+/** What devices may say. */
+const MESSAGE = fc.oneof(
+  fc
+    .record({
+      hosts: fc.subarray(HOSTS),
+      bootId: BIG,
+      hostName: fc.string(),
+      machineId: fc.constantFrom("m1", "m1", "m1", "", "m2"),
+      productVersion: fc.constantFrom(PRODUCT_VERSION, PRODUCT_VERSION, "9.9.9", "nonsense"),
+    })
+    .map(register),
+  fc
+    .record({
+      content: fc.nat(1),
+      state: fc.constantFrom<ContentState>("downloading", "complete", "failed"),
+      wanInBytes: BIG,
+      pieces: BIG,
+      piecesHeld: BIG,
+      heldBytes: BIG,
+      originInBytes: BIG,
+      farInBytes: fc.array(fc.record({ office: fc.constantFrom("Central", "x"), bytes: BIG }), {
+        maxLength: 3,
+      }),
+    })
+    .map(({ content, ...said }) => progress(CONTENT_IDS[content] ?? CONTENT, said)),
+  fc.record({ content: fc.nat(1), offsetBytes: fc.nat(4), totalBytes: fc.nat(8) }).map(
+    ({ content, ...said }): Message => ({
+      kind: "publish-part",
+      contentId: CONTENT_IDS[content] ?? CONTENT,
+      data: new Uint8Array(2),
+      ...said,
+    }),
+  ),
+  fc.constant<Message>({ kind: "unknown", handle: 1 }),
+  fc.constant<Message>({ kind: "manifest-wanted", contentId: CONTENT }),
+  fc.constant<Message>({ kind: "enrol-anew", ...APPLICATION }),
+  fc.constant<Message>({ kind: "renew", request: new Uint8Array(1) }),
+  fc.constantFrom("ab", "01").map(
+    (byte): Message => ({
+      kind: "accusation",
+      deviceId: byte.repeat(16) as DeviceId,
+      contentId: CONTENT,
+      offence: "mismatch",
+    }),
+  ),
+  fc.constant<Message>(ENROL),
+);
 
 type Event = {
   readonly association: number;

@@ -1,9 +1,10 @@
 import { beforeEach, expect, test } from "vitest";
+import type { DeviceId } from "../base/ids.ts";
 import { MS, SECOND } from "../base/units.ts";
-import { decodeMessage, encodeMessage } from "../wire/messages.ts";
-import { DIRECTORY_INTERVAL_US } from "./directories.ts";
+import { decodeMessage, encodeMessage, MESSAGE_BYTES_MAX } from "../wire/messages.ts";
+import { ABOVE_DELAY_US, ABOVE_MEMBERS_MAX, DIRECTORY_INTERVAL_US } from "./directories.ts";
 import { emptyState } from "./state.ts";
-import { OFFICES, World } from "./test-world.ts";
+import { OFFICES, register, World } from "./test-world.ts";
 
 let world: World;
 beforeEach(() => {
@@ -25,6 +26,41 @@ test("MS12: a device is told of its own office, the parent office and the way up
     central.deviceId,
   ]);
   expect(directory?.members.map(({ deviceId }) => deviceId)).not.toContain(south.deviceId);
+});
+
+test("MS12: it is told of some of each office above, and of its own office's subnets", () => {
+  const deep = { name: "Depot", parent: "North", type: "wifi", subnets: ["10.3.0.0/16"] } as const;
+  world.command({ kind: "replace-offices", offices: [...OFFICES, deep] });
+  for (let index = 0; index < ABOVE_MEMBERS_MAX + 5; index += 1) {
+    const facts = { ...register().facts, preferred: index === ABOVE_MEMBERS_MAX + 4 };
+    world.join(`10.0.1.${index}`, { facts, hostName: `central-${index}` });
+  }
+  const north = world.join("10.1.0.5");
+  const depot = world.join("10.3.0.5");
+  world.runUntil(world.nowUs + 10 * SECOND);
+
+  const directory = world.directories(depot.association).at(-1);
+  const offices = directory?.members.map(({ office }) => office) ?? [];
+  expect(directory?.offices.map(({ subnets }) => subnets)).toEqual([["10.3.0.0/16"], [], []]);
+  expect(offices.slice(0, 2)).toEqual(["Depot", "North"]);
+  expect(offices.filter((office) => office === "Central").length).toBe(ABOVE_MEMBERS_MAX);
+  expect(directory?.members[1]?.deviceId).toBe(north.deviceId);
+  expect(directory?.members[2]?.facts.preferred).toBe(true);
+});
+
+test("MS12: changes above the parent office are told too, after a while", () => {
+  const deep = { name: "Depot", parent: "North", type: "wifi", subnets: ["10.3.0.0/16"] } as const;
+  world.command({ kind: "replace-offices", offices: [...OFFICES, deep] });
+  const depot = world.join("10.3.0.5");
+  world.runUntil(world.nowUs + SECOND);
+  const before = world.directories(depot.association).length;
+  const central = world.join("10.0.0.5");
+  world.runUntil(world.nowUs + SECOND);
+  expect(world.directories(depot.association).length).toBe(before);
+
+  world.runUntil(world.nowUs + ABOVE_DELAY_US);
+
+  expect(world.directories(depot.association).at(-1)?.members[1]?.deviceId).toBe(central.deviceId);
 });
 
 test("a device in no office is told of itself and the Central Office alone", () => {
@@ -103,15 +139,39 @@ test("MS2: the largest directory of a crowded office fits into a message", () =>
     { length: 8 },
     (_, index) => `2001:db8:ffff:ffff:ffff:ffff:ffff:${index + 1000}`,
   );
-  for (let index = 0; index < 1_500; index += 1) {
-    world.join(`10.1.${index >> 8}.${index & 255}`, { hosts });
-  }
-  const last = world.join("10.1.9.9", { hosts });
+  const name = (text: string) => text.padEnd(64, "界");
+  const offices = Array.from({ length: 8 }, (_, level) => ({
+    name: name(`Level ${level}`),
+    ...(level === 0 ? {} : { parent: name(`Level ${level - 1}`) }),
+    type: "default",
+    subnets: [`10.${level}.0.0/16`],
+  }));
+  const subnets = Array.from(
+    { length: 1_100 },
+    (_, index) =>
+      `2001:db8:${index}:ffff:ffff:ffff:ffff:1001-2001:db8:${index}:ffff:ffff:ffff:ffff:ffff`,
+  );
+  const crowded = offices.map((office, level) =>
+    level === 7 ? { ...office, subnets: [...office.subnets, ...subnets] } : office,
+  );
+  const most = Number.MAX_SAFE_INTEGER;
+  const facts = { ...register().facts, freeBytes: most, usableBytes: most, uptimeS: most };
+  const devices = crowded.flatMap(({ name: office }, level) =>
+    Array.from({ length: level === 7 ? 1_300 : 220 }, (_, index) => ({
+      ...{ hostName: "pc", machineId: "", office, hosts, seenHost: "", portOffset: 65_535, facts },
+      deviceId: `${level}${index}`.padStart(32, "0") as DeviceId,
+      ...{ productVersion: "", enrolledAtMs: 0, lastSeenAtMs: 0 },
+    })),
+  );
+  const state = { ...emptyState(7), offices: { generated: false, offices: crowded }, devices };
+  world = new World(state);
+  const last = world.join("10.7.9.9", { hosts });
   world.runUntil(world.nowUs + 10 * SECOND);
 
   const directory = world.directories(last.association).at(-1);
   if (directory === undefined) throw new Error("nothing was sent");
   const bytes = encodeMessage(directory);
-  expect(bytes.length).toBeLessThan(1 << 20);
+  expect(directory.members.length).toBe(1_528);
+  expect(bytes.length).toBeLessThan(MESSAGE_BYTES_MAX);
   expect(decodeMessage(bytes)).toEqual(directory);
 });

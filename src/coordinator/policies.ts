@@ -18,7 +18,7 @@ export type PolicySources = {
   readonly origins: () => readonly Origin[];
   readonly shunned: () => readonly DeviceId[];
   /** Contents that a deployment names, each once. */
-  readonly deployed: () => Iterable<ContentId>;
+  readonly deployed: () => ReadonlySet<ContentId>;
   /** The devices that have all of a content. */
   readonly holders: (contentId: ContentId) => readonly DeviceRow[];
   readonly isPresent: (deviceId: DeviceId) => boolean;
@@ -117,11 +117,13 @@ export class Policies {
 
   /** Works out anew who keeps what. */
   #judge(): void {
+    const deployed = this.#sources.deployed();
     if (this.#everythingUnjudged) {
-      for (const contentId of this.#sources.deployed()) this.#unjudged.add(contentId);
+      for (const contentId of deployed) this.#unjudged.add(contentId);
     }
     this.#everythingUnjudged = false;
     for (const contentId of this.#unjudged) {
+      if (!deployed.has(contentId)) continue;
       const before = this.#keepers.get(contentId);
       for (const keeper of before?.values() ?? []) this.#kept.get(keeper)?.delete(contentId);
       const keepers = this.#keepersOf(contentId);

@@ -7,6 +7,7 @@ import type {
   Directory,
   Facts,
   Message,
+  Policy,
   Progress,
   Register,
 } from "../wire/messages.ts";
@@ -181,6 +182,22 @@ export class World {
 
   directories(association: number): readonly Directory[] {
     return this.sent(association).filter((message) => message.kind === "directory");
+  }
+
+  policies(association: number): readonly Policy[] {
+    return this.sent(association).filter((message) => message.kind === "policy");
+  }
+
+  /** The codes of what a device was refused. */
+  refusals(association: number): readonly string[] {
+    return this.sent(association).flatMap((message) =>
+      message.kind === "refused" ? [message.code] : [],
+    );
+  }
+
+  /** The office of an enrolled device. */
+  officeOf(deviceId: DeviceId): string | undefined {
+    return this.coordinator.devices().find((device) => device.deviceId === deviceId)?.office;
   }
 
   /** What a device was told last that it is to have. */

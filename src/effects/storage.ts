@@ -14,7 +14,10 @@ export type HeldContent = {
   readonly pieces: Uint8Array;
   /** Whether the complete transfer has been verified. */
   readonly finished: boolean;
-  /** Whether it has been handed over; on the device that published it only once it is deployed. */
+  /**
+   * Whether it has been handed over; on the device that published it only once it is deployed. One
+   * that is delivered and of which nothing is held has been let go of since then.
+   */
   readonly delivered: boolean;
 };
 

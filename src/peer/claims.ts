@@ -61,8 +61,9 @@ export class Claims {
     this.refresh(act);
   }
 
-  onGone(act: Act, deviceId: DeviceId): void {
-    this.#core.succession.onGone(deviceId);
+  /** An association with a device has ended. One that ends in good order says nothing of the device. */
+  onGone(act: Act, { deviceId }: Link, code: string): void {
+    if (code !== "done" && code !== "duplicate") this.#core.succession.onGone(deviceId);
     this.refresh(act);
   }
 

@@ -2,7 +2,7 @@ import { Bitset } from "../base/bitset.ts";
 import type { ContentId } from "../base/ids.ts";
 import { SECOND } from "../base/units.ts";
 import { decodeSignedManifest } from "../content/manifest-codec.ts";
-import type { StorageInput } from "../effects/storage.ts";
+import type { HeldContent, StorageInput } from "../effects/storage.ts";
 import type { DeploymentEntry } from "../wire/messages.ts";
 import { type ContentEntry, dropPieces, learnManifest } from "./content-entry.ts";
 import type { Conversations } from "./conversations.ts";
@@ -63,6 +63,21 @@ export class ContentStates {
     this.#evictions = parts.evictions;
     this.#explanations = parts.explanations;
     this.#server = parts.server;
+  }
+
+  /** What the store holds at the start. */
+  restore(contents: readonly HeldContent[]): void {
+    for (const { contentId, manifest, pieces, finished, delivered } of contents) {
+      const decoded = decodeSignedManifest(manifest);
+      if (!decoded.ok) continue;
+      const entry = this.#core.entry(contentId);
+      learnManifest(entry, manifest, decoded.value.manifest, { pieces, prng: this.#core.prng });
+      entry.delivered = delivered;
+      // What was handed over and then let go of is not fetched again.
+      entry.evicted = delivered && entry.heldBytes === 0;
+      entry.state = finished || entry.evicted ? "complete" : "downloading";
+      this.#explanations.restore(entry);
+    }
   }
 
   /** The server says all that this device is to have. */

@@ -59,6 +59,8 @@ export type PeerEvent =
       readonly byPeer: boolean;
     }
   | { readonly kind: "peer-misbehaved"; readonly deviceId: string; readonly what: string }
+  /** A device of our office has answered on our LAN that had not lately. */
+  | { readonly kind: "device-discovered"; readonly deviceId: DeviceId; readonly host: string }
   | { readonly kind: "office-assigned"; readonly office: string }
   | { readonly kind: "rvp-changed"; readonly self: boolean; readonly deviceId: string }
   | { readonly kind: "content-started"; readonly contentId: ContentId; readonly pieces: number }

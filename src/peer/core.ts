@@ -3,7 +3,7 @@ import { Prng } from "../base/prng.ts";
 import { MIB, SECOND } from "../base/units.ts";
 import type { Candidate } from "../topology/election.ts";
 import { Succession } from "../topology/succession.ts";
-import type { AssociationOutbox } from "../transport/association-types.ts";
+import type { AssociationEvent, AssociationOutbox } from "../transport/association-types.ts";
 import { Endpoint } from "../transport/endpoint.ts";
 import { GRACE_AWAY_S, type PeerPolicy } from "../transport/judge-peer.ts";
 import { encodeMessage, type Facts, type Message } from "../wire/messages.ts";
@@ -103,6 +103,20 @@ export type Act = {
   /** The outbox as the transport sees it; what it reports is dealt with at the end of the step. */
   readonly transport: AssociationOutbox;
 };
+
+/** The outbox as the transport sees it: what it reports goes to `report`. */
+export function associationOutbox(
+  outbox: PeerOutbox,
+  report: (event: AssociationEvent) => void,
+): AssociationOutbox {
+  return {
+    send: (to, channel, bytes, segmentBytes) => outbox.send(to, channel, bytes, segmentBytes),
+    handshakeStart: (key, side, anonymous) => outbox.handshakeStart(key, side, anonymous),
+    handshakeFeed: (key, bytes) => outbox.handshakeFeed(key, bytes),
+    handshakeEnd: (key) => outbox.handshakeEnd(key),
+    report,
+  };
+}
 
 /** Sends a message over an association; `false` where it is not up. */
 export function say(core: Core, act: Act, association: number, message: Message): boolean {

@@ -31,6 +31,11 @@ test("DI11: a device that has just come to its office finds out who of it is on 
   const [a, b, c] = lan.stations;
   expect(heard(a)).toEqual([b?.id, c?.id]);
   expect(heard(c)).toEqual([a?.id, b?.id]);
+  expect(a?.events).toContainEqual({
+    kind: "device-discovered",
+    deviceId: b?.id,
+    host: "10.1.1.2",
+  });
   expect(a?.core.discovered.get(b?.id ?? NOBODY)).toMatchObject({
     host: "10.1.1.2",
     portOffset: 2,
@@ -159,6 +164,7 @@ test("DI12: while the server is away a device asks again and again, ever more ra
   const gaps = times.slice(1).map((atUs, index) => atUs - (times[index] ?? 0));
   expect(Math.min(...gaps)).toBeGreaterThanOrEqual(QUESTION_US_MIN);
   expect(Math.max(...gaps)).toBeLessThanOrEqual(QUESTION_US_MAX + MS);
+  expect(gaps.length).toBeGreaterThanOrEqual(600 / 30 - 1);
   for (const gap of gaps.slice(6)) expect(gap).toBeGreaterThanOrEqual(QUESTION_US_MAX / 2);
 });
 
@@ -187,6 +193,7 @@ test("DI11: a device asks when it is to have a content that no linked office mat
   lan.run(60 * SECOND);
   const before = lan.questions.length;
   b?.want(OTHER_CONTENT);
+  b?.want("c2".repeat(32) as ContentId);
 
   a?.want(CONTENT);
   a?.want(OTHER_CONTENT);
@@ -284,14 +291,18 @@ test("DI13: an answer counts for the question that was just asked, and for no ot
   const [a] = lan.stations;
   lan.run(SECOND);
   const [answer] = lan.answers.filter(({ from }) => from.host === "10.1.1.2");
+  const asked = lan.questions.length;
   a?.assign({ name: "Another" });
   lan.stations.splice(1);
 
-  lan.run(10 * SECOND);
+  lan.run(QUESTION_US_MIN);
+  expect(lan.questions.length).toBe(asked + 1);
+  a?.hear(lan.nowUs, { host: "10.1.1.66", port: 34_329 }, answer?.bytes);
+  lan.run(60 * SECOND);
   a?.hear(lan.nowUs, { host: "10.1.1.66", port: 34_329 }, answer?.bytes);
 
   expect(a?.core.discovered.size).toBe(0);
-  expect(a?.discovery.counters.discoveryUnasked).toBe(1);
+  expect(a?.discovery.counters.discoveryUnasked).toBe(2);
 });
 
 test("DI13: a device that no longer answers is forgotten after 60 s", () => {

@@ -29,7 +29,7 @@ import {
 } from "../wire/discovery.ts";
 import type { Directory } from "../wire/messages.ts";
 import type { ContentEntry } from "./content-entry.ts";
-import type { Act, Core } from "./core.ts";
+import { type Act, type Core, report } from "./core.ts";
 import { DISCOVERED_US } from "./discovered.ts";
 
 /** The least time between two questions, and the most while there is something to ask. */
@@ -262,9 +262,11 @@ export class Discovery {
     asked.answers += 1;
     this.#arrivalQuestions = 0;
     const first = discovered.size === 0;
-    const { portOffset, singlePort, has } = body;
-    discovered.heard(body.deviceId, {
-      host: from.host,
+    const { deviceId, portOffset, singlePort, has } = body;
+    const { host } = from;
+    if (!discovered.has(deviceId)) report(act, { kind: "device-discovered", deviceId, host });
+    discovered.heard(deviceId, {
+      host,
       portOffset,
       singlePort,
       heardAtUs: act.nowUs,

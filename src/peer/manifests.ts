@@ -6,7 +6,7 @@ import type { ContentEntry } from "./content-entry.ts";
 import type { Act, Core } from "./core.ts";
 
 /** How often the server is asked for the manifest of one content. */
-const WANTED_US: number = 10 * SECOND;
+export const MANIFEST_WANTED_US: number = 10 * SECOND;
 
 /** How many manifests the server brings at a time: each may take much memory. */
 const UNDER_WAY_MAX = 4;
@@ -42,7 +42,7 @@ export class Manifests {
   #want(act: Act, contentId: ContentId): void {
     const arrival = this.#arrivals.get(contentId);
     if (arrival === undefined && this.#arrivals.size >= UNDER_WAY_MAX) return;
-    if (arrival !== undefined && act.nowUs - arrival.wantedAtUs < WANTED_US) return;
+    if (arrival !== undefined && act.nowUs - arrival.wantedAtUs < MANIFEST_WANTED_US) return;
     if (!this.#tellServer(act, { kind: "manifest-wanted", contentId })) return;
     // What came of an earlier answer is of no use: a new one begins at its beginning.
     this.#arrivals.set(contentId, { wantedAtUs: act.nowUs, assembly: undefined });

@@ -8,10 +8,10 @@ import type { ContentEntry, Known } from "./content-entry.ts";
 import { type Act, type Core, report, STORING_BYTES_MAX } from "./core.ts";
 
 /** Most bytes that one request asks an origin for. */
-const RANGE_BYTES_MAX: number = MIB;
+export const RANGE_BYTES_MAX: number = MIB;
 
 /** How many requests an origin has from us at a time. */
-const UNDER_WAY_MAX = 4;
+export const RANGES_MAX = 4;
 
 /** How long an origin that failed is left alone, at first and at most. */
 const BACKOFF_US = { min: SECOND, max: 60 * SECOND } as const;
@@ -20,7 +20,7 @@ const BACKOFF_US = { min: SECOND, max: 60 * SECOND } as const;
 const WRONG_MAX = 3;
 
 /** How long that is. */
-const SHUNNED_US: number = 600 * SECOND;
+export const ORIGIN_SHUNNED_US: number = 600 * SECOND;
 
 /** How long devices have to say what they hold of a content whose pieces we have just learnt. */
 const ANSWER_US: number = 5 * SECOND;
@@ -183,7 +183,7 @@ export class Origins {
     const origin = this.#origins.find(({ location }) => this.#isUsable(act, search, location));
     if (origin === undefined) return;
     while (
-      this.#countUnderWay(origin.location) < UNDER_WAY_MAX &&
+      this.#countUnderWay(origin.location) < RANGES_MAX &&
       this.#core.storingBytes < STORING_BYTES_MAX
     ) {
       const first = nextLacking(known, search.cursor, offers);
@@ -227,12 +227,14 @@ export class Origins {
     return false;
   }
 
-  /** What the devices offer that are asked for this content. */
+  /** What devices of other offices offer that are asked for this content. */
   #offers(entry: ContentEntry): readonly Bitset[] {
     const offers: Bitset[] = [];
     for (const link of this.#core.links.values()) {
       const offered = link.asked.get(entry.contentId)?.offered;
-      if (offered !== undefined && this.#core.sources.mayAsk(link, entry)) offers.push(offered);
+      // What the own office offers is counted by the picker.
+      if (offered === undefined || this.#core.view.sameOffice(link.deviceId)) continue;
+      if (this.#core.sources.mayAsk(link, entry)) offers.push(offered);
     }
     return offers;
   }
@@ -338,7 +340,7 @@ export class Origins {
     this.#backOff(act, standing);
     if (standing.wrong < WRONG_MAX) return;
     standing.wrong = 0;
-    standing.restUntilUs = act.nowUs + SHUNNED_US;
+    standing.restUntilUs = act.nowUs + ORIGIN_SHUNNED_US;
     standing.shunned = true;
     this.#blame(act, entry, what.problem);
     report(act, { kind: "source-shunned", source: what.location, why: what.problem });

@@ -1,9 +1,8 @@
 import { type ContentId, parseDeviceId } from "../base/ids.ts";
 import { type Due, earlier, type Machine } from "../base/machine.ts";
 import { MS, SECOND } from "../base/units.ts";
-import { decodeSignedManifest } from "../content/manifest-codec.ts";
 import { NO_OFFICE } from "../topology/limits.ts";
-import type { AssociationEvent, AssociationOutbox } from "../transport/association-types.ts";
+import type { AssociationEvent } from "../transport/association-types.ts";
 import {
   type Claim,
   type Deployments,
@@ -14,11 +13,10 @@ import {
   type Policy,
 } from "../wire/messages.ts";
 import { Claims } from "./claims.ts";
-import { learnManifest } from "./content-entry.ts";
 import { ContentStates } from "./content-states.ts";
 import type { Explanation, PeerInput, PeerOptions, PeerOutbox, PeerStatus } from "./contract.ts";
 import { Conversations } from "./conversations.ts";
-import { type Act, Core, report } from "./core.ts";
+import { type Act, associationOutbox, Core, report } from "./core.ts";
 import { Discovery } from "./discovery.ts";
 import { Downloads } from "./downloads.ts";
 import { Evictions } from "./evictions.ts";
@@ -70,6 +68,8 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   readonly #evictions: Evictions;
   readonly #explanations: Explanations;
   #policy: Policy | undefined;
+  /** How far it is known who is relied on. */
+  #trustSeen = 0;
   #begun = false;
   #tickAtUs = 0;
   #watchAtUs = 0;
@@ -107,17 +107,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       explanations: this.#explanations,
       server: this.#server,
     });
-    for (const { contentId, manifest, pieces, finished, delivered } of options.held) {
-      const decoded = decodeSignedManifest(manifest);
-      if (!decoded.ok) continue;
-      const entry = this.#core.entry(contentId);
-      learnManifest(entry, manifest, decoded.value.manifest, { pieces, prng: this.#core.prng });
-      entry.delivered = delivered;
-      // What was handed over and then let go of is not fetched again.
-      entry.evicted = delivered && entry.heldBytes === 0;
-      entry.state = finished || entry.evicted ? "complete" : "downloading";
-      this.#explanations.restore(entry);
-    }
+    this.#states.restore(options.held);
   }
 
   /** What has been refused at the door, by reason. */
@@ -131,7 +121,8 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   }
 
   step(nowUs: number, input: PeerInput, outbox: PeerOutbox): void {
-    const act: Act = { nowUs, outbox, transport: this.#transport(outbox) };
+    const transport = associationOutbox(outbox, (event) => this.#events.push(event));
+    const act: Act = { nowUs, outbox, transport };
     if (!this.#begun) this.#begin(act);
     this.#apply(act, input);
     this.#settleEvents(act);
@@ -157,16 +148,6 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   /** Where the agent stands. */
   status(): PeerStatus {
     return peerStatus(this.#core, this.#server.connected);
-  }
-
-  #transport(outbox: PeerOutbox): AssociationOutbox {
-    return {
-      send: (to, channel, bytes, segmentBytes) => outbox.send(to, channel, bytes, segmentBytes),
-      handshakeStart: (key, side, anonymous) => outbox.handshakeStart(key, side, anonymous),
-      handshakeFeed: (key, bytes) => outbox.handshakeFeed(key, bytes),
-      handshakeEnd: (key) => outbox.handshakeEnd(key),
-      report: (event) => this.#events.push(event),
-    };
   }
 
   #apply(act: Act, input: PeerInput): void {
@@ -217,11 +198,8 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         this.#onTimer(act);
         break;
       case "datagram-received":
-        if (input.channel === "discovery") {
-          this.#discovery.onDatagram(act, input.from, input.bytes);
-          break;
-        }
-        this.#core.endpoint.step(act.nowUs, input, act.transport);
+        if (input.channel === "discovery") this.#discovery.onDatagram(act, input.from, input.bytes);
+        else this.#core.endpoint.step(act.nowUs, input, act.transport);
         break;
       default:
         this.#core.endpoint.step(act.nowUs, input, act.transport);
@@ -240,9 +218,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#watch(act);
     if (this.#tickAtUs > act.nowUs) return;
     this.#tickAtUs = act.nowUs + TICK_US;
-    const { changes } = this.#trust;
     this.#trust.onTick(act);
-    if (this.#trust.changes !== changes) this.#claims.refresh(act);
     this.#states.onTick(act);
     this.#neighbours.onTick(act);
     this.#downloads.onTick(act);
@@ -252,6 +228,8 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#uploads.onTick(act);
     this.#evictions.refresh(act);
     this.#explanations.onTick(act);
+    if (this.#trust.changes !== this.#trustSeen) this.#claims.refresh(act);
+    this.#trustSeen = this.#trust.changes;
     this.#memory.onTick(act);
     this.#discovery.onTick(act);
     // What was served has been counted and nothing else tells of it.
@@ -353,7 +331,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     if (link === undefined) return;
     this.#downloads.onLinkDown(link);
     this.#uploads.onLinkDown(link);
-    if (!this.#core.linkByDevice.has(link.deviceId)) this.#claims.onGone(act, link.deviceId);
+    if (!this.#core.linkByDevice.has(link.deviceId)) this.#claims.onGone(act, link, event.code);
     this.#neighbours.connect(act);
     this.#downloads.fillAll(act);
   }

@@ -5,13 +5,13 @@ import type { Act, Core } from "./core.ts";
 import type { Link } from "./link.ts";
 
 /** How many pieces are hashed again at a time. */
-const UNDER_WAY_MAX = 8;
+export const RECHECKS_MAX = 8;
 
 /** How many wait for that. */
 const WAITING_MAX = 256;
 
 /** A piece is hashed again at most this often. */
-const AGAIN_US: number = 60 * SECOND;
+export const RECHECK_US: number = 60 * SECOND;
 
 /** Of how many pieces it is known when they were last hashed again. */
 const RECENT_MAX = 4_096;
@@ -80,7 +80,7 @@ export class Rechecks {
   #add(act: Act, recheck: Recheck): void {
     const key = `${recheck.contentId} ${recheck.piece}`;
     const lastUs = this.#recent.get(key) ?? Number.NEGATIVE_INFINITY;
-    if (act.nowUs - lastUs < AGAIN_US || this.#waiting.length >= WAITING_MAX) return;
+    if (act.nowUs - lastUs < RECHECK_US || this.#waiting.length >= WAITING_MAX) return;
     this.#recent.delete(key);
     this.#recent.set(key, act.nowUs);
     if (this.#recent.size > RECENT_MAX) {
@@ -94,9 +94,9 @@ export class Rechecks {
   #advance(act: Act): void {
     // A content that the store has let go of meanwhile is not answered for.
     for (const [key, { atUs }] of this.#underWay) {
-      if (act.nowUs - atUs > AGAIN_US) this.#underWay.delete(key);
+      if (act.nowUs - atUs > RECHECK_US) this.#underWay.delete(key);
     }
-    while (this.#underWay.size < UNDER_WAY_MAX) {
+    while (this.#underWay.size < RECHECKS_MAX) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       const { contentId, piece, doubter } = next;

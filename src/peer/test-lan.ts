@@ -4,7 +4,7 @@ import type { Crypto } from "../effects/crypto.ts";
 import type { Address } from "../effects/network.ts";
 import { NO_OFFICE } from "../topology/limits.ts";
 import type { Directory, OfficeType } from "../wire/messages.ts";
-import type { PeerOutbox } from "./contract.ts";
+import type { PeerEvent, PeerOutbox } from "./contract.ts";
 import { type Act, Core } from "./core.ts";
 import { Discovery } from "./discovery.ts";
 import { newLink } from "./link.ts";
@@ -39,6 +39,8 @@ export class Station {
   away = false;
   /** How often it was told of a first witness. */
   firsts = 0;
+  /** What it reported. */
+  readonly events: PeerEvent[] = [];
   #version = 0;
   nextTickUs = 0;
 
@@ -146,8 +148,9 @@ export class Station {
         this.#lan.answer({ atUs: nowUs, from, bytes }, to);
         return true;
       },
+      report: (event: PeerEvent) => this.events.push(event),
     };
-    // Discovery uses these two ways out alone.
+    // Discovery uses these three ways out alone.
     const act = { nowUs, outbox: outbox as Partial<PeerOutbox> };
     return act as Act;
   }

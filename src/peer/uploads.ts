@@ -11,10 +11,10 @@ import type { Rechecks } from "./rechecks.ts";
 const AHEAD_BYTES = MIB;
 
 /** How much is read ahead for all associations together: the first in order has it first. */
-const AHEAD_ALL_BYTES: number = 32 * MIB;
+export const AHEAD_ALL_BYTES: number = 32 * MIB;
 
 /** Who got nothing of us for so long, because others came first, is told that we are busy. */
-const PASSED_OVER_US: number = 5 * SECOND;
+export const PASSED_OVER_US: number = 5 * SECOND;
 
 /** Most bytes that one request may ask for: the largest piece, or a part of a manifest. */
 const REQUEST_BYTES_MAX = MIB;

@@ -56,6 +56,8 @@ const UDP_SEGMENT = 103;
 const UDP_GRO = 104;
 const MTU_DISCOVER = { 4: { level: 0, option: 10 }, 6: { level: 41, option: 23 } } as const;
 const MTU_DISCOVER_PROBE = 3;
+const IPV6 = 41;
+const IPV6_V6ONLY = 26;
 
 /** Most datagrams of a train, and most bytes: what every kernel with `UDP_SEGMENT` takes. */
 const TRAIN_SEGMENTS_MAX = 64;
@@ -130,6 +132,8 @@ function openSocket(
   const set = (level: number, option: number, value: number): boolean =>
     library.setsockopt(fd, level, option, Int32Array.of(value), 4) === 0;
   const discover = MTU_DISCOVER[family];
+  // IPv4 has sockets of its own on the same ports.
+  if (family === 6) set(IPV6, IPV6_V6ONLY, 1);
   const sized = set(discover.level, discover.option, MTU_DISCOVER_PROBE);
   if (!sized || library.bind(fd, name, name.length) !== 0) {
     library.close(fd);

@@ -14,6 +14,8 @@ const HERE = "127.77.1.1";
 const NEIGHBOUR = "127.77.1.2";
 const ELSEWHERE = "127.77.2.1";
 
+const ONE = Uint8Array.of(1);
+
 type Received = Extract<NetworkInput, { kind: "datagram-received" }>;
 
 const open: { close(): unknown }[] = [];
@@ -49,6 +51,32 @@ test("what lies one behind the other leaves as datagrams of one length, and a sh
 
   expect(b.received().map(({ bytes }) => bytes.length)).toEqual([1_200, 1_200, 100]);
 });
+
+const withoutIpv6 = await ipv6Problem();
+
+test.skipIf(withoutIpv6 !== undefined).each([
+  ["the system's own", true],
+  ["Node's", false],
+])(
+  `a program without an address of its own speaks IPv4 and IPv6 on the same port, by %s sockets${withoutIpv6 ?? ""}`,
+  async (_whose, native) => {
+    const ports = { "message-small": await freePort() };
+    const both = await program(undefined, { native, ports });
+    const port = ports["message-small"];
+    for (const address of ["::1", HERE]) {
+      const other = await program(address, { native });
+      const otherPort = other.ports["message-small"] ?? 0;
+      other.udp.send({ host: address === HERE ? HERE : "::1", port }, "message-small", ONE, 1);
+      await vi.waitUntil(() => both.received().some(({ from }) => from.host === address));
+
+      both.udp.send({ host: address, port: otherPort }, "message-small", ONE, 1);
+      await vi.waitUntil(() => other.received().length > 0);
+
+      expect(other.received()[0]?.from.port).toBe(port);
+    }
+    expect(both.udp.sendErrors).toBe(0);
+  },
+);
 
 test.each([
   ["as the system can", "content-foreground", true],
@@ -208,7 +236,7 @@ test("sending once the sockets are closed harms nobody", async () => {
 
 /** A program with sockets on ports that are free, and everything that it has been told. */
 async function program(
-  address: string,
+  address: string | undefined,
   options: {
     readonly ports?: PortTable;
     readonly line?: { host: string; port: number };
@@ -221,7 +249,7 @@ async function program(
   };
   const inputs: NetworkInput[] = [];
   const udp = await UdpSockets.open({
-    address,
+    ...(address === undefined ? {} : { address }),
     ports,
     ...(options.line === undefined ? {} : { line: options.line }),
     ...(options.native === undefined ? {} : { native: options.native }),
@@ -244,6 +272,20 @@ async function rawSocket(address: string) {
 }
 
 /** A port that nobody uses on any of our addresses. */
+/** Why there is no IPv6 here, for the names of tests that need it. */
+async function ipv6Problem(): Promise<string | undefined> {
+  const socket = createSocket("udp6");
+  try {
+    socket.bind(0, "::1");
+    await once(socket, "listening");
+    return undefined;
+  } catch {
+    return " (skipped: this machine has no IPv6)";
+  } finally {
+    socket.close();
+  }
+}
+
 async function freePort(): Promise<number> {
   const socket = createSocket("udp4");
   socket.bind(0, "0.0.0.0");

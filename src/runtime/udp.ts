@@ -26,6 +26,9 @@ export type UdpOptions = {
 /** How much may wait in the sockets before sends are answered with "full". */
 const WAITING_BYTES_MAX = MIB;
 
+/** What the system says where the machine has no IPv6 at all. */
+const WITHOUT_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "EINVAL"]);
+
 /** Of how many hosts is remembered whether the line reaches them. */
 const HOSTS_MAX = 4_096;
 
@@ -64,13 +67,20 @@ export class UdpSockets implements NetworkOutbox {
   readonly #byLine = new Map<string, boolean>();
   /** Hosts towards which the kernel could not cut trains. */
   readonly #uncut = new Set<string>();
+  /** Those for IPv6, where the program listens on all addresses and the machine knows IPv6. */
+  readonly #ipv6: UdpSockets | undefined;
   #waitingBytes = 0;
   #full = false;
   #closed = false;
   #sendErrors = 0;
 
-  private constructor(options: UdpOptions, bound: ReadonlyMap<number, Bound>) {
+  private constructor(
+    options: UdpOptions,
+    bound: ReadonlyMap<number, Bound>,
+    ipv6: UdpSockets | undefined,
+  ) {
     this.#options = options;
+    this.#ipv6 = ipv6;
     this.#sockets = new Map([...bound].map(([port, { socket }]) => [port, socket]));
     const byChannel = new Map<Channel, Outlet>();
     for (const [channel, port] of Object.entries(options.ports) as [Channel, number][]) {
@@ -100,19 +110,34 @@ export class UdpSockets implements NetworkOutbox {
         const joined = isJoined(channels.map(([channel]) => channel as Channel));
         sockets.set(port, await bind(native, { address: options.address, port, joined }));
       }
+      const ipv6 = options.address === undefined ? await UdpSockets.#openIpv6(options) : undefined;
+      return new UdpSockets(options, sockets, ipv6);
     } catch (error) {
       for (const { socket } of sockets.values()) socket.close();
       throw error;
     }
-    return new UdpSockets(options, sockets);
+  }
+
+  static async #openIpv6(options: UdpOptions): Promise<UdpSockets | undefined> {
+    try {
+      return await UdpSockets.open({ ...options, address: "::" });
+    } catch (error) {
+      const cause = error instanceof OperatorError ? error.cause : undefined;
+      const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+      if (WITHOUT_IPV6.has(code)) return undefined;
+      throw error;
+    }
   }
 
   /** Sends that the kernel refused: no route, a firewall, an interface that is gone. */
   get sendErrors(): number {
-    return this.#sendErrors;
+    return this.#sendErrors + (this.#ipv6?.sendErrors ?? 0);
   }
 
   send(to: Address, channel: Channel, bytes: Uint8Array, segmentBytes: number): boolean {
+    if (this.#ipv6 !== undefined && to.host.includes(":")) {
+      return this.#ipv6.send(to, channel, bytes, segmentBytes);
+    }
     const outlet = this.#byChannel.get(channel) ?? this.#byChannel.get("message-small");
     if (outlet === undefined || this.#closed) return true;
     if (this.#waitingBytes + bytes.length > WAITING_BYTES_MAX) {
@@ -144,7 +169,7 @@ export class UdpSockets implements NetworkOutbox {
       socket.close();
       return ended;
     });
-    await Promise.all(closed);
+    await Promise.all([...closed, this.#ipv6?.close()]);
   }
 
   /** Hands the kernel what it takes at once; returns how many bytes that are. */
@@ -245,6 +270,8 @@ async function bind(
   const opened = native?.open(options);
   const socket = createSocket({
     type: `udp${family}`,
+    // IPv4 has sockets of its own on the same ports.
+    ipv6Only: family === 6,
     // Targets are addresses, never names: the runtime's resolver would cost a turn of the event
     // loop for each datagram.
     lookup: (host, _options, found) => found(null, host, family),

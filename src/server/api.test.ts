@@ -6,8 +6,10 @@ import { SERVER_ROUTES } from "../api/server-routes.ts";
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Answer, Command, CoordinatorInput } from "../coordinator/contract.ts";
 import { Coordinator } from "../coordinator/coordinator.ts";
+import { progress, register } from "../coordinator/test-world.ts";
 import { type ControlClient, createControlClient } from "../runtime/control-client.ts";
 import { type ControlServer, serveControl } from "../runtime/control-server.ts";
+import type { Progress } from "../wire/messages.ts";
 import { createServerHandlers } from "./api.ts";
 import { Committer } from "./committer.ts";
 import { ServerDatabase } from "./database.ts";
@@ -115,6 +117,57 @@ test("what cannot be deployed, or found, is refused with a code and a sentence",
   });
 });
 
+test("B12: origins are added, listed and removed, and refused with a reason", async () => {
+  const add = (location: string) => client.call(SERVER_ROUTES.addOrigin, { body: { location } });
+  await add("/srv/packages");
+  const { origins } = await add("https://cdn.example/p");
+
+  expect(origins).toEqual([
+    { kind: "cdn", location: "https://cdn.example/p" },
+    { kind: "storage", location: "/srv/packages" },
+  ]);
+  await expect(add("packages")).rejects.toMatchObject({ code: "origin-malformed" });
+  await expect(add("/srv/packages/")).rejects.toMatchObject({ code: "origin-duplicate" });
+  await server.stop();
+  server = await Server.start(folder);
+  expect(await client.call(SERVER_ROUTES.listOrigins)).toEqual({ origins });
+  const location = "/srv/packages";
+  await client.call(SERVER_ROUTES.removeOrigin, { body: { location } });
+  const gone = client.call(SERVER_ROUTES.removeOrigin, { body: { location } });
+  await expect(gone).rejects.toMatchObject({ code: "origin-unknown" });
+});
+
+test("D3: the ledger is shown as a whole and by content, and outlives the server", async () => {
+  await client.call(SERVER_ROUTES.replaceOffices, { body: { offices: [CENTRAL, NORTH] } });
+  server.report({ wanInBytes: 1_100, state: "complete" });
+
+  const { entries } = await client.call(SERVER_ROUTES.showLedger);
+  expect(entries).toMatchObject([
+    { office: "North", parent: "Central", wanBytes: 1_100, copies: 1.1, alarm: true },
+  ]);
+  const params = { contentId: "c1000000" };
+  expect(await client.call(SERVER_ROUTES.showContentLedger, { params })).toEqual({ entries });
+  await server.idle();
+  await server.stop();
+  server = await Server.start(folder);
+  expect(await client.call(SERVER_ROUTES.showLedger)).toEqual({ entries });
+});
+
+test("a device is shown with its marks, and pardoned", async () => {
+  const params = { deviceId: DEVICE };
+  const shown = await client.call(SERVER_ROUTES.showDevice, { params });
+  expect(shown).toMatchObject({ machineId: "m1", versionFit: "fits", accusations: [] });
+
+  expect(await client.call(SERVER_ROUTES.pardonDevice, { params })).toEqual(params);
+  const unknown = { params: { deviceId: "ab".repeat(16) } };
+  await expect(client.call(SERVER_ROUTES.showDevice, unknown)).rejects.toMatchObject({
+    code: "device-unknown",
+  });
+  await expect(client.call(SERVER_ROUTES.pardonDevice, unknown)).rejects.toMatchObject({
+    code: "device-unknown",
+  });
+});
+
 test("B14: a new security key replaces the old one at once", async () => {
   const { securityKey: first } = await client.call(SERVER_ROUTES.regenerateSecurityKey);
   const { securityKey: second } = await client.call(SERVER_ROUTES.regenerateSecurityKey);
@@ -145,6 +198,8 @@ class Server {
         close: ignore,
         requestEnrolment: ignore,
         judgeManifest: ignore,
+        readManifest: ignore,
+        note: ignore,
         answer: (requestNumber, answer) => this.#answers.get(requestNumber)?.(answer),
       },
       (error) => {
@@ -190,6 +245,21 @@ class Server {
     const nowUs = (performance.now() - this.#began) * 1_000;
     this.#coordinator.step(nowUs, input, this.#committer.outbox);
     this.#committer.commit();
+  }
+
+  /** The device registers and says how far it is. */
+  report(said: Partial<Progress>): void {
+    const from = { kind: "message", association: 1, deviceId: DEVICE } as const;
+    this.input({ ...from, message: register({ hosts: ["10.1.0.5"] }) });
+    this.input({ ...from, message: progress(CONTENT, { sizeBytes: 1_000, ...said }) });
+  }
+
+  /** Makes durable what is due later. */
+  async idle(): Promise<void> {
+    const nowUs = (performance.now() - this.#began) * 1_000 + 60_000_000;
+    this.#coordinator.step(nowUs, { kind: "timer" }, this.#committer.outbox);
+    this.#committer.commit();
+    await this.#committer.idle();
   }
 
   async publish(contentId: ContentId): Promise<void> {

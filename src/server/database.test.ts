@@ -2,10 +2,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { Kysely } from "kysely";
+import { Migrator } from "kysely/migration";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Change, CoordinatorState, DeviceRow, ProgressRow } from "../coordinator/state.ts";
 import { ServerDatabase } from "./database.ts";
+import { MIGRATIONS, type Tables } from "./schema.ts";
+import { openSqlite } from "./sqlite.ts";
 
 let folder: string;
 let path: string;
@@ -37,22 +41,61 @@ test("a restart keeps everything", async () => {
 });
 
 test("later rows of one device and one progress replace the earlier ones", async () => {
-  const device = { ...DEVICE, hostName: "renamed", office: "North" };
+  const { shunnedAtMs: _, ...trusted } = DEVICE;
+  const device = { ...trusted, hostName: "renamed", office: "North" };
+  const row = {
+    contentId: CONTENT,
+    office: "North",
+    wanBytes: 5,
+    lanBytes: 0,
+    originBytes: 0,
+    devices: 1,
+  };
   const progress = { ...PROGRESS, piecesHeld: 10, state: "complete" } as const;
   await database.apply([
     ...CHANGES,
     { kind: "device-put", device },
     { kind: "progress-put", progress },
-    { kind: "offices-replace", offices: { generated: true, offices: [] } },
+    {
+      kind: "offices-replace",
+      offices: { generated: true, offices: [] },
+      officeKeys: new Map(),
+    },
     { kind: "deployment-finish", deploymentId: "d1", finishedAtMs: 77 },
+    { kind: "origins-replace", origins: STATE.origins.slice(1) },
+    { kind: "accusation-remove", reporter: DEVICE.deviceId, accused: MATE.deviceId },
+    { kind: "ledger-put", row },
   ]);
 
   const state = await database.start(0);
 
-  expect(state.devices).toEqual([device]);
+  expect(state.devices).toEqual([device, MATE]);
+  expect(state.origins).toEqual(STATE.origins.slice(1));
+  expect(state.ledger).toEqual([row]);
+  expect(state.accusations).toEqual([]);
   expect(state.progress).toEqual([progress]);
   expect(state.offices).toEqual({ generated: true, offices: [] });
   expect(state.deployments[0]?.finishedAtMs).toBe(77);
+});
+
+test("a database of the first schema is brought up to date, with what was counted", async () => {
+  const old = join(folder, "old.db");
+  await writeFirstSchema(old);
+
+  const upgraded = await ServerDatabase.open(old);
+  const state = await upgraded.start(0);
+  await upgraded.close();
+
+  expect(state.devices).toMatchObject([{ hostName: "pc-1", office: "North" }]);
+  expect(state.devices[0]).not.toHaveProperty("shunnedAtMs");
+  expect(state.progress[0]).toMatchObject({
+    office: "North",
+    farInBytes: [],
+    base: { wanInBytes: 1, originInBytes: 0 },
+  });
+  const row = { contentId: CONTENT, office: "North", originBytes: 0, devices: 1 };
+  expect(state.ledger).toEqual([{ ...row, wanBytes: 11, lanBytes: 22 }]);
+  expect([state.origins, state.accusations, state.officeKeys]).toEqual([[], [], new Map()]);
 });
 
 test("changes are made together or not at all", async () => {
@@ -138,6 +181,30 @@ test("a key with a count and an expiry enrols so many, and until then", async ()
   expect(await keys.judge(passing, 100)).toMatchObject({ code: "security-key-expired" });
 });
 
+/** A database as the first version wrote it, with a device that has reported about a content. */
+async function writeFirstSchema(file: string): Promise<void> {
+  const first = Object.fromEntries(Object.entries(MIGRATIONS).slice(0, 1));
+  const writer = new Kysely<Tables>({ dialect: openSqlite(file) });
+  const provider = { getMigrations: () => Promise.resolve(first) };
+  const { error } = await new Migrator({ db: writer, provider }).migrateToLatest();
+  await writer.destroy();
+  expect(error).toBeUndefined();
+  const sqlite = new DatabaseSync(file);
+  sqlite.exec("insert into organisation values (1, 'Acme', 1, 0)");
+  sqlite.exec(
+    `insert into devices values ('${DEVICE.deviceId}', 'pc-1', 'm1', 'North', '[]', '', 0, '{}', '', 1, 1)`,
+  );
+  sqlite.exec(
+    `insert into contents values ('${CONTENT}', 'tool', '1', 'app', 1, 1, 1, '[]', '', '', '', 1, '', x'00')`,
+  );
+  const count = (wan: number, lan: number) => JSON.stringify({ wanInBytes: wan, lanInBytes: lan });
+  sqlite.exec(
+    `insert into progress values ('${CONTENT}', '${DEVICE.deviceId}', 1, 'complete', 1, 1, 1,
+     '${count(1, 2)}', '${count(10, 20)}', 0, '', 1)`,
+  );
+  sqlite.close();
+}
+
 async function reopen(): Promise<void> {
   await database.close();
   database = await ServerDatabase.open(path);
@@ -167,6 +234,14 @@ const DEVICE: DeviceRow = {
   productVersion: "0.1.0",
   enrolledAtMs: 1_800_000_000_000,
   lastSeenAtMs: 1_800_000_000_001,
+  shunnedAtMs: 1_800_000_000_005,
+  retiredAtMs: 1_800_000_000_006,
+};
+
+const MATE: DeviceRow = {
+  ...DEVICE,
+  deviceId: "d2".repeat(16) as DeviceId,
+  enrolledAtMs: 1_800_000_000_007,
 };
 
 const PROGRESS: ProgressRow = {
@@ -177,8 +252,16 @@ const PROGRESS: ProgressRow = {
   pieces: 10,
   piecesHeld: 3,
   heldBytes: 2_700_000_000,
-  base: { wanInBytes: 1, lanInBytes: 2, wanOutBytes: 3, lanOutBytes: 4 },
-  current: { wanInBytes: Number.MAX_SAFE_INTEGER, lanInBytes: 6, wanOutBytes: 7, lanOutBytes: 8 },
+  base: { wanInBytes: 1, lanInBytes: 2, wanOutBytes: 3, lanOutBytes: 4, originInBytes: 5 },
+  current: {
+    wanInBytes: Number.MAX_SAFE_INTEGER,
+    lanInBytes: 6,
+    wanOutBytes: 7,
+    lanOutBytes: 8,
+    originInBytes: 9,
+  },
+  farInBytes: [{ office: "Central", bytes: 3 }],
+  office: "North",
   rvp: true,
   problem: "",
   updatedAtMs: 1_800_000_000_002,
@@ -186,7 +269,7 @@ const PROGRESS: ProgressRow = {
 
 const STATE: CoordinatorState = {
   epoch: 5,
-  devices: [DEVICE],
+  devices: [DEVICE, MATE],
   contents: [
     {
       contentId: CONTENT,
@@ -220,6 +303,30 @@ const STATE: CoordinatorState = {
     },
   ],
   progress: [PROGRESS],
+  officeKeys: new Map([["North", new Uint8Array(32).fill(7)]]),
+  origins: [
+    { kind: "storage", location: "/srv/packages" },
+    { kind: "cdn", location: "https://cdn.example" },
+  ],
+  ledger: [
+    {
+      contentId: CONTENT,
+      office: "North",
+      wanBytes: 9_000_000_000,
+      lanBytes: 1,
+      originBytes: 2,
+      devices: 3,
+    },
+  ],
+  accusations: [
+    {
+      reporter: DEVICE.deviceId,
+      accused: MATE.deviceId,
+      contentId: CONTENT,
+      offence: "broken-promise",
+      atMs: 1_800_000_000_008,
+    },
+  ],
 };
 
 const CHANGES: readonly Change[] = [
@@ -232,7 +339,10 @@ const CHANGES: readonly Change[] = [
       manifest: Uint8Array.of(1, 2, 3),
     }),
   ),
-  { kind: "offices-replace", offices: STATE.offices },
+  { kind: "offices-replace", offices: STATE.offices, officeKeys: STATE.officeKeys },
   ...STATE.deployments.map((deployment): Change => ({ kind: "deployment-add", deployment })),
   ...STATE.progress.map((progress): Change => ({ kind: "progress-put", progress })),
+  { kind: "origins-replace", origins: STATE.origins },
+  ...STATE.ledger.map((row): Change => ({ kind: "ledger-put", row })),
+  ...STATE.accusations.map((accusation): Change => ({ kind: "accusation-put", accusation })),
 ];

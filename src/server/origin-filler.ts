@@ -6,12 +6,9 @@ import type { Origin } from "../wire/messages.ts";
 import { putAtOrigin } from "./origin-files.ts";
 
 /** What is to lie where. */
-export type OriginFillerOptions = {
-  /** The file storage directory. */
-  readonly storage: string;
+export type OriginPlan = {
   readonly origins: () => readonly Origin[];
   readonly contents: () => readonly { readonly contentId: ContentId }[];
-  readonly log: Logger;
 };
 
 /**
@@ -19,13 +16,18 @@ export type OriginFillerOptions = {
  * far as its bytes lie in the file storage directory of this machine.
  */
 export class OriginFiller {
-  readonly #options: OriginFillerOptions;
+  readonly #storage: string;
+  readonly #plan: OriginPlan;
+  readonly #log: Logger;
   readonly #done = new Set<string>();
   #running: Promise<void> | undefined;
   #again = false;
 
-  constructor(options: OriginFillerOptions) {
-    this.#options = options;
+  /** @param storage - The file storage directory. */
+  constructor(storage: string, plan: OriginPlan, log: Logger) {
+    this.#storage = storage;
+    this.#plan = plan;
+    this.#log = log;
   }
 
   /** Looks whether something new is to be brought. */
@@ -50,9 +52,9 @@ export class OriginFiller {
   async #run(): Promise<void> {
     while (this.#again) {
       this.#again = false;
-      for (const { kind, location } of this.#options.origins()) {
+      for (const { kind, location } of this.#plan.origins()) {
         if (kind !== "storage" || /^https?:/i.test(location)) continue;
-        for (const { contentId } of this.#options.contents()) await this.#put(location, contentId);
+        for (const { contentId } of this.#plan.contents()) await this.#put(location, contentId);
       }
     }
   }
@@ -60,17 +62,16 @@ export class OriginFiller {
   async #put(directory: string, contentId: ContentId): Promise<void> {
     const key = `${contentId} ${directory}`;
     if (this.#done.has(key)) return;
-    const { storage, log } = this.#options;
     try {
-      const { wasThere } = await putAtOrigin({ storage, contentId, directory });
+      const { wasThere } = await putAtOrigin({ storage: this.#storage, contentId, directory });
       this.#done.add(key);
-      if (!wasThere) log.info({ contentId, directory }, "origin-filled");
+      if (!wasThere) this.#log.info({ contentId, directory }, "origin-filled");
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const { code, message } = error;
       // Published on another machine: whoever has the bytes there brings them here.
       const level = code === "origin-blob-missing" ? "debug" : "warn";
-      log[level]({ contentId, directory, code, reason: message }, "origin-not-filled");
+      this.#log[level]({ contentId, directory, code, reason: message }, "origin-not-filled");
     }
   }
 }

@@ -76,12 +76,7 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   });
   stack.defer(() => transport.close());
   const parts = { database, certificates, publishers, transport, answers, log, tell, fail };
-  const filler = new OriginFiller({
-    storage: settings.storage.folder,
-    origins: () => coordinator.origins(),
-    contents: () => coordinator.contents(),
-    log,
-  });
+  const filler = new OriginFiller(settings.storage.folder, coordinator, log);
   const apply = async (changes: readonly Change[]): Promise<void> => {
     await database.apply(changes);
     filler.onChanges(changes);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { generateOffice } from "./generation.ts";
+import { lintTopology } from "./lint.ts";
 import type { OfficeSpec } from "./office.ts";
 import { buildTopology, officeOf, pathToCentral, specsOf, type Topology } from "./topology.ts";
 
@@ -72,6 +73,33 @@ test.each<readonly [string, readonly OfficeSpec[]]>([
   for (const { office, row } of found) {
     expect(row === 0 ? "" : entries[row - 1]?.name.trim()).toBe(office);
   }
+});
+
+test.each<readonly [string, readonly OfficeSpec[]]>([
+  ["vpn-with-children", [CENTRAL, { ...NORTH, type: "vpn" }, DEPOT]],
+  ["wifi-without-parent", [{ ...CENTRAL, type: "wifi" }]],
+])("B6: %s is worth a look, and no error", (code, entries) => {
+  expect(built(entries).findings).toMatchObject([{ severity: "warning", code }]);
+});
+
+test("a finding names the row that the operator wrote", () => {
+  const entries = [
+    { ...CENTRAL, row: 4 },
+    { ...NORTH, parent: "Nowhere", type: "castle", row: 9 },
+  ];
+
+  const findings = lintTopology(entries, []);
+
+  expect(findings.map(({ row }) => row)).toEqual([9, 9]);
+  for (const { sentence } of findings) expect(sentence).toContain("Row 9");
+});
+
+test("B13: a server outside the Central Office is an error, of each family", () => {
+  const lint = (host: string) => lintTopology([CENTRAL, NORTH], [host]).map(({ code }) => code);
+
+  expect(lint("10.0.0.1")).toEqual([]);
+  expect(lint("10.1.0.1")).toEqual(["server-outside-central"]);
+  expect(lint("2001:db8::1")).toEqual(["server-outside-central"]);
 });
 
 test("a generated topology has one office for each subnet, under the server's own", () => {

@@ -1,4 +1,4 @@
-import { open, readdir, readFile, unlink, writeFile } from "node:fs/promises";
+import { chmod, open, readdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -92,6 +92,18 @@ describe("a cache of at most 3 MiB", () => {
     world.store.protectContents([]);
     world.store.createContent(at(3).contentId, at(3).signed);
     await world.take("content-created");
+  });
+
+  test("lets go of what limits that were lowered leave no room for", async () => {
+    for (const content of contents.slice(0, 3)) await finish(content);
+    await world.store.close();
+    const { folder } = world;
+    world = await StoreWorld.open({ key, folder, limits: { ...AT_ONCE, cacheBytesMax: MIB } });
+
+    await world.store.enforceLimits();
+
+    expect((await blobs()).length).toBe(1);
+    expect(world.store.held().every(({ delivered }) => delivered)).toBe(true);
   });
 
   test("keeps what it serves", async () => {
@@ -217,6 +229,21 @@ describe("a piece that is hashed once more", () => {
 
     expect(await world.take("piece-rechecked")).toMatchObject({ intact: false });
     expect(await readdir(join(world.deliveryFolder, "tool"))).toEqual([]);
+  });
+
+  test("is not served where somebody has written to the file that was handed over", async () => {
+    const content = sample(world.key, { a: noise(1, 2 * MIB) });
+    await finish(content);
+    const place = join(world.deliveryFolder, "tool", "1", "a");
+    expect((await stat(place)).mtimeMs).toBe(content.manifest.signedAtS * 1000);
+    await chmod(place, 0o600);
+    await damage(place, 5);
+
+    for (const restarted of [false, true]) {
+      if (restarted) await world.reopen();
+      expect(await world.read(content, 0)).toBeUndefined();
+      expect(await world.read(content, 1)).toEqual(pieceBytes(content, 1));
+    }
   });
 
   test("is not intact where there is none", async () => {

@@ -120,6 +120,40 @@ describe.skipIf(lacking !== undefined)(`a store on a small disk${why}`, () => {
   });
 });
 
+describe.skipIf(lacking !== undefined)(`a store on a disk that others fill${why}`, () => {
+  let world: StoreWorld;
+
+  beforeEach(async () => {
+    const limits = { spareBytes: 2 * MIB, protectionWaitMs: 0, quietMs: 0 };
+    world = await StoreWorld.open({ folder: join(disk, "agent"), limits });
+  });
+
+  afterEach(async () => {
+    await world.end();
+  });
+
+  test("lets go of contents when others fill the disk, so that it is not filled", async () => {
+    const [old, young] = [1, 2].map((seed) =>
+      sample(world.key, { a: noise(seed, 3 * MIB), b: noise(9, 1) }, { version: `${seed}` }),
+    );
+    if (old === undefined || young === undefined) throw new Error("there are two");
+    for (const content of [old, young]) {
+      await world.fill(content);
+      world.nowMs += 1;
+    }
+    await world.store.enforceLimits();
+    expect(world.store.held().length).toBe(2);
+
+    await fillUp(disk, MIB);
+    await world.store.enforceLimits();
+
+    expect(await world.take("content-evicted")).toMatchObject({ contentId: old.contentId });
+    expect(world.store.held().map(({ contentId }) => contentId)).toEqual([young.contentId]);
+    const { bavail, bsize } = await statfs(disk);
+    expect(bavail * bsize).toBeGreaterThanOrEqual(2 * MIB);
+  });
+});
+
 describe.skipIf(lacking !== undefined)(`a file storage on a small disk${why}`, () => {
   const options = { name: "tool", version: "1", type: "application", signedAtS: 1 };
   let source: string;

@@ -9,6 +9,7 @@ import {
   CLEAN_LINE,
   everyone,
   publishAway,
+  SMALL,
   sum,
 } from "./fixtures/organisation.ts";
 
@@ -87,7 +88,7 @@ test("where devices have a package no origin is asked", () => {
   const organisation = settled(5);
   const cdn = addOrigin(organisation, CDN);
 
-  const simPackage = organisation.deploy({ pieces: 40, pieceBytes: 65_536 });
+  const simPackage = organisation.deploy(SMALL);
   const done = organisation.runUntil(() => allHave(everyone(organisation), simPackage), 60);
 
   expect(done).toBe(true);
@@ -106,7 +107,8 @@ describe.each<{ readonly conduct: OriginConduct; readonly named: boolean }>([
     const organisation = settled(6);
     const cdn = addOrigin(organisation, CDN);
     const storage = addOrigin(organisation, STORAGE);
-    const simPackage = publishAway(organisation);
+    // Long enough for three wrong answers.
+    const simPackage = publishAway(organisation, { pieces: 56, pieceBytes: 65_536 });
     for (const origin of [cdn, storage]) origin.add(simPackage);
     cdn.conduct = conduct;
 
@@ -144,6 +146,47 @@ describe.each<{ readonly conduct: OriginConduct; readonly named: boolean }>([
   });
 });
 
+test("what an office has part of is not fetched from an origin again", () => {
+  const organisation = new Organisation(9, [{ name: "Central", devices: 2 }]);
+  organisation.settle();
+  const cdn = addOrigin(organisation, CDN);
+  const simPackage = publishAway(organisation, { pieces: 160, pieceBytes: 65_536 });
+  const { contentId } = simPackage;
+  cdn.add(simPackage);
+  const devices = organisation.office("Central");
+  deployTo(organisation, contentId, { all: true });
+  const held = () => devices.map((device) => device.status()?.contents[0]?.piecesHeld ?? 0);
+  organisation.runUntil(() => Math.min(...held()) >= 40, 60);
+  cdn.conduct = "absent";
+  organisation.runUntil(() => false, 2);
+
+  devices.find((device) => device.status()?.rvp)?.evict(contentId);
+  cdn.conduct = "good";
+  const done = organisation.runUntil(() => allHave(devices, simPackage), 120);
+
+  expect(done).toBe(true);
+  expect(cdn.sentBytes).toBe(simPackage.sizeBytes);
+});
+
+test("SW29: an origin that sends wrong bytes is not asked for that content for ten minutes", () => {
+  const organisation = new Organisation(10, [{ name: "Central", devices: 1 }]);
+  organisation.settle();
+  const cdn = addOrigin(organisation, CDN);
+  const simPackage = publishAway(organisation);
+  cdn.add(simPackage);
+  cdn.conduct = "wrong-bytes";
+  deployTo(organisation, simPackage.contentId, { all: true });
+  organisation.runUntil(() => false, 60);
+  const asked = cdn.asked.length;
+
+  cdn.conduct = "good";
+  const early = organisation.runUntil(() => cdn.asked.length > asked, 500);
+  const done = organisation.runUntil(() => allHave(everyone(organisation), simPackage), 120);
+
+  expect(early).toBe(false);
+  expect(done).toBe(true);
+});
+
 test("a device that is killed while it fetches from an origin goes on from what it has", () => {
   const organisation = new Organisation(8, [{ name: "Central", devices: 1 }]);
   organisation.settle();
@@ -172,10 +215,6 @@ function settled(seed: number): Organisation {
   return organisation;
 }
 
-function deployTo(
-  organisation: Organisation,
-  contentId: ContentId,
-  targets: Targets,
-): void {
+function deployTo(organisation: Organisation, contentId: ContentId, targets: Targets): void {
   organisation.server.command({ kind: "deploy", contentId, targets, priority: "medium" });
 }

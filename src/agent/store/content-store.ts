@@ -25,6 +25,7 @@ import { HandleCache } from "./handle-cache.ts";
 import { Memory } from "./memory.ts";
 import { PieceWriter } from "./piece-writer.ts";
 import { RunningChecks } from "./running-check.ts";
+import { Seals } from "./seal.ts";
 import { Serial } from "./serial.ts";
 import { copySharedPieces } from "./shared-pieces.ts";
 import { StoreIndex } from "./store-index.ts";
@@ -48,6 +49,7 @@ export class ContentStore implements StorageOutbox {
   readonly #parts: StoreParts;
   readonly #room: StoreRoom;
   readonly #memory: Memory;
+  readonly #seals: Seals;
   readonly #nowMs: () => number;
   readonly #timer: NodeJS.Timeout;
   readonly #contents = new Map<ContentId, StoredContent>();
@@ -95,6 +97,7 @@ export class ContentStore implements StorageOutbox {
     const writer = new PieceWriter({ index, handles, batchBytesMax, ...told });
     this.#options = options;
     this.#memory = memory;
+    this.#seals = new Seals(nowMs);
     this.#nowMs = nowMs;
     const shared = { folder, deliveryFolder, index, handles, batchBytesMax };
     this.#parts = { ...shared, writer, checks, deliveryTurn };
@@ -425,6 +428,7 @@ export class ContentStore implements StorageOutbox {
         handles.use(blobPath(content), openFlags(content), async (file) => {
           const bytes = new Uint8Array(lengthBytes);
           const readBytes = await readFully(file, bytes, piece.offsetBytes + offsetBytes);
+          if (!(await this.#seals.isSound(content, range.piece, file))) return undefined;
           // It may have been removed or found damaged while the read was under way.
           const sound = !content.removed && content.held.has(range.piece);
           return sound && readBytes === lengthBytes ? bytes : undefined;

@@ -14,6 +14,7 @@ import {
 import { dirname, join } from "node:path";
 import type { Manifest, ManifestFile } from "../../content/manifest.ts";
 import { errorCode, isThere, syncFolder, writeFully } from "./disk.ts";
+import { seal } from "./seal.ts";
 import { blobPath, type StoredContent } from "./stored-content.ts";
 import type { FilePart } from "./transfer-check.ts";
 
@@ -115,8 +116,10 @@ export class Delivery {
     if (file === undefined) return;
     const [blob, place] = [blobPath(this.#content), join(this.#building, file.path)];
     try {
-      // The link is the served file itself, so nobody may write through it.
+      // The link is the served file itself, so nobody may write through it, and where root does all
+      // the same, it shows.
       await chmod(blob, file.mode & 0o555);
+      await seal(blob, this.#content);
       await link(blob, place);
     } catch (error) {
       if (!NO_LINK.has(errorCode(error) ?? "")) throw error;

@@ -1,9 +1,9 @@
 import { chmod, type FileHandle } from "node:fs/promises";
-import { equalBytes } from "../../base/bytes.ts";
 import { takeBack, takeBackLink } from "./delivery.ts";
-import { diskProblem, errorCode, isDiskFull, readFully, sha256 } from "./disk.ts";
+import { diskProblem, isDiskFull } from "./disk.ts";
+import { isIntact } from "./piece-check.ts";
 import type { StoreParts } from "./store-parts.ts";
-import { blobPath, openFlags, pieceOf, type StoredContent, unhold } from "./stored-content.ts";
+import { blobPath, openFlags, type StoredContent, unhold } from "./stored-content.ts";
 
 /**
  * Checks each file and the whole of a complete content as they lie on the disk, and hands over what
@@ -91,24 +91,4 @@ async function wrongPieces(content: StoredContent, file: FileHandle): Promise<re
     if (!(await isIntact(content, piece, file))) wrong.push(piece);
   }
   return wrong;
-}
-
-async function isIntact(content: StoredContent, piece: number, file: FileHandle): Promise<boolean> {
-  const { sizeBytes = 0, offsetBytes = 0, sha256: expected } = pieceOf(content, piece) ?? {};
-  const bytes = new Uint8Array(sizeBytes);
-  const readable = await isReadable(file, bytes, offsetBytes);
-  return readable && expected !== undefined && equalBytes(sha256(bytes), expected);
-}
-
-async function isReadable(
-  file: FileHandle,
-  bytes: Uint8Array,
-  offsetBytes: number,
-): Promise<boolean> {
-  try {
-    return (await readFully(file, bytes, offsetBytes)) === bytes.length;
-  } catch (error) {
-    if (errorCode(error) === undefined) throw error;
-    return false;
-  }
 }

@@ -20,16 +20,16 @@ export function addDemoCommand(program: Command, host: CommandHost): void {
   addCommand<DemoCommandOptions>(program, host, {
     usage: "demo",
     description:
-      "Run a demonstration organisation on this machine: a server, a Central Office with two " +
-      "agents and a branch office with four, and a slow line between them that a package crosses " +
-      "once. It stays up until Ctrl-C.",
+      "Run a demonstration organisation on this machine: a server and twelve agents in a Central " +
+      "Office, a branch office, its WiFi and homes with VPN, with a slow line to each office that a " +
+      "package crosses once. It stays up until Ctrl-C.",
     examples: ["branchline demo --once --json", "branchline demo --folder ./dist --wan-mbit 20"],
     options: [
       { flags: "--once", description: "end when the package has been distributed" },
       { flags: "--fresh", description: "forget what earlier runs have left" },
       {
         flags: "--wan-mbit <rate>",
-        description: "rate of the line between the offices, in Mbit/s (default: 100)",
+        description: "rate of every line, in Mbit/s (default: 100; of each home, 50)",
         parse: anyNumber(0.1, 10_000),
       },
       { flags: "--file <path>", description: "the file to distribute (default: node itself)" },
@@ -72,6 +72,7 @@ function upText(serverData: string): string {
   return (
     "The organisation stays up until Ctrl-C. Look around with, for instance:\n" +
     `  npx --no branchline device list --data ${serverData}\n` +
-    `  npx --no branchline deployment list --data ${serverData}\n`
+    `  npx --no branchline deployment list --data ${serverData}\n` +
+    `  npx --no branchline ledger --data ${serverData}\n`
   );
 }

@@ -88,6 +88,7 @@ export function deploymentText(one: DeploymentDetail): string {
     office.parent ?? "",
     office.rvp,
     sizeText(office.wanBytes),
+    sizeText(office.originBytes),
     sizeText(office.lanBytes),
     office.copies.toFixed(2),
     `${office.verified} of ${office.devices}`,
@@ -102,7 +103,10 @@ export function deploymentText(one: DeploymentDetail): string {
   ]);
   return [
     facts,
-    textTable([["Office", "Parent", "RVP", "WAN", "LAN", "Copies", "Verified"], ...offices]),
+    textTable([
+      ["Office", "Parent", "RVP", "WAN", "Origins", "LAN", "Copies", "Verified"],
+      ...offices,
+    ]),
     textTable([["Device", "Host name", "Office", "State", "Held", "Problem"], ...devices]),
   ].join("\n\n");
 }

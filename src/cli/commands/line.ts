@@ -6,7 +6,7 @@ import { parseSocketAddress } from "../../runtime/settings.ts";
 import { addCommand, anyNumber, type CommandHost } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { textTable } from "../text-table.ts";
-import { readTopologyCsv } from "../topology-csv.ts";
+import { readTopologyCsv, refuseErrors } from "../topology-csv.ts";
 
 type LineCommandOptions = {
   readonly listen: string;
@@ -55,7 +55,8 @@ export function addLineCommand(program: Command, host: CommandHost): void {
       if (listen === undefined) {
         throw new OperatorError("usage-listen", `--listen ${text}: write it as 127.0.0.1:4000.`);
       }
-      const offices = await readTopologyCsv(file);
+      const { offices, findings } = await readTopologyCsv(file);
+      refuseErrors(findings);
       const counters = await untilInterrupted(async (signal) => {
         const line = await Line.open({ ...rates, listen, offices });
         if (!signal.aborted) await once(signal, "abort");

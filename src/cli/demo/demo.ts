@@ -1,10 +1,11 @@
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
-import type { DeploymentDetail } from "../../api/server-schemas.ts";
+import type { LedgerEntry } from "../../api/server-schemas.ts";
 import { Line } from "../../runtime/line.ts";
+import type { LineOffice } from "../../runtime/line-routes.ts";
 import { isOver } from "../commands/deployment.ts";
+import { ledgerText } from "../commands/ledger.ts";
 import { interrupted, pause } from "../interruption.ts";
-import type { Output } from "../io.ts";
-import { type Control, openControl } from "../parts.ts";
+import type { Control } from "../parts.ts";
 import { Progress } from "../progress.ts";
 import { publishPackage } from "../publishing.ts";
 import { Children } from "./children.ts";
@@ -16,12 +17,12 @@ import {
   removeDemoState,
   writeDemoState,
 } from "./demo-state.ts";
-import { Meter, type OfficeResult, officeResults, viewOf } from "./measurement.ts";
+import { Meter, type OfficeResult, officeResults, type Seen, viewOf } from "./measurement.ts";
+import { type Stage, type StageOptions, startOrganisation } from "./organisation.ts";
 import type { DemoPlan } from "./plan.ts";
-import { checkPorts, enrolAgents, packageSource, prepareFolders } from "./preparation.ts";
+import { checkPorts, packageSource } from "./preparation.ts";
 import { Screen } from "./screen.ts";
-import { renderSummary } from "./view.ts";
-import { waitFor } from "./waiting.ts";
+import { renderLines, renderSummary } from "./view.ts";
 
 /** What a demonstration came to; with `--json` its last line. */
 export type DemoResult = {
@@ -35,12 +36,9 @@ export type DemoResult = {
 };
 
 /** How a demonstration is to be run. */
-export type DemoOptions = {
+export type DemoOptions = StageOptions & {
   /** Forgets what earlier runs have left. */
   readonly fresh: boolean;
-  /** Where the live view goes. */
-  readonly output: Output;
-  readonly signal: AbortSignal;
   /** Whether the organisation stays up after that, until the signal aborts. */
   readonly stayUp: boolean;
   /** Told once, when every device has come to an end. */
@@ -48,8 +46,8 @@ export type DemoOptions = {
 };
 
 /**
- * Runs the demonstration: a server and agents, each a process of its own, in two offices with a
- * slow line between them, and distributes a package to all.
+ * Runs the demonstration: a server and agents, each a process of its own, in offices of
+ * every type with slow lines between them, and distributes a package to all.
  *
  * Every process has ended when the promise is settled, whichever way.
  */
@@ -69,12 +67,12 @@ export async function runDemo(plan: DemoPlan, options: DemoOptions): Promise<voi
   process.on("exit", kill);
   const line = await Line.open({
     listen: { host: "127.0.0.1", port: 0 },
-    offices: plan.offices,
-    mbit: plan.wanMbit,
+    offices: lineOffices(plan),
+    mbit: LINE_MBIT,
   });
   const stage = { plan, options, screen, children, line };
   try {
-    await distribute(stage, earlier ?? NO_STATE);
+    await distribute(stage, earlier ?? NO_STATE, options.onResult);
     if (options.stayUp) await stayUp(stage);
   } catch (error) {
     // Ctrl-C in a terminal goes to our processes too: that they end then is no failure of theirs.
@@ -86,42 +84,15 @@ export async function runDemo(plan: DemoPlan, options: DemoOptions): Promise<voi
   }
 }
 
-type Stage = {
-  readonly plan: DemoPlan;
-  readonly options: DemoOptions;
-  readonly screen: Screen;
-  readonly children: Children;
-  readonly line: Line;
-};
-
-async function distribute(stage: Stage, earlier: DemoState): Promise<void> {
-  const { plan, options, screen, children } = stage;
-  let state = await prepareFolders(plan, earlier);
-  const lineAddress = `network.line=${stage.line.address.host}:${stage.line.address.port}`;
-  children.start("server", ["server", "run", "--data", plan.server.data, "--set", lineAddress]);
-  const control = await openControl(plan.server.data);
-  await waitFor(stage, "the server to answer", () => control(SERVER_ROUTES.showServer));
-  await control(SERVER_ROUTES.replaceOffices, {
-    body: {
-      offices: plan.offices.map((office) => ({ ...office, subnets: [...office.subnets] })),
-    },
-  });
-  state = await enrolAgents({ plan, state, control, lineAddress, signal: options.signal });
-  for (const agent of plan.agents) {
-    children.start(agent.name, ["agent", "run", "--data", agent.data, "--set", lineAddress]);
-  }
-  await waitFor(stage, "every agent to report to the server", async () => {
-    const { devices } = await control(SERVER_ROUTES.listDevices);
-    return devices.filter(({ present }) => present).length >= plan.agents.length || undefined;
-  });
-  const offices = plan.offices.map(
-    ({ name }) => `${name} (${plan.agents.filter(({ office }) => office === name).length} agents)`,
-  );
-  screen.say(`The server and ${offices.join(" and ")} are up.`);
-  state = await publish(stage, state);
-  const deploymentId = await deploy(stage, state, control);
-  const result = await watch(stage, state, control, deploymentId);
-  options.onResult(result);
+async function distribute(
+  stage: Stage,
+  earlier: DemoState,
+  onResult: DemoOptions["onResult"],
+): Promise<void> {
+  const { control, state } = await startOrganisation(stage, earlier);
+  const published = await publish(stage, state);
+  const deploymentId = await deploy(stage, published, control);
+  onResult(await watch(stage, published, control, deploymentId));
 }
 
 async function stayUp({ children, options }: Stage): Promise<never> {
@@ -187,17 +158,21 @@ async function watch(
   deploymentId: string,
 ): Promise<DemoResult> {
   const { plan, options, screen, children, line } = stage;
-  const meter = new Meter();
+  const meter = new Meter(plan.lines);
   for (;;) {
     children.check();
     const deployment = await control(SERVER_ROUTES.showDeployment, { params: { deploymentId } });
     meter.add(performance.now(), line.counters());
-    const view = viewOf({ plan, state, deployment, meter, nowMs: Date.now() });
+    const seen = { plan, state, deployment, meter, nowMs: Date.now() };
+    const view = viewOf(seen);
     const over = isOver(deployment);
     if (!over || options.output.isTTY === true) screen.show(view);
     if (over) {
+      const { contentId } = deployment;
+      const { entries } = await control(SERVER_ROUTES.showContentLedger, { params: { contentId } });
       for (const text of renderSummary(view)) screen.say(text);
-      return resultOf(plan, state, deployment, view.seconds);
+      screen.say(`\nThe WAN ledger:\n${ledgerText(entries)}\n\n${renderLines(view)}\n`);
+      return resultOf(seen, entries, view.seconds);
     }
     await pause(WATCH_MS, options.signal);
   }
@@ -206,12 +181,8 @@ async function watch(
 /** How often the server is asked how far it is, in milliseconds. */
 const WATCH_MS = 250;
 
-function resultOf(
-  plan: DemoPlan,
-  state: DemoState,
-  deployment: DeploymentDetail,
-  seconds: number,
-): DemoResult {
+function resultOf(seen: Seen, ledger: readonly LedgerEntry[], seconds: number): DemoResult {
+  const { plan, deployment } = seen;
   const verified = deployment.devices.filter((device) => device.state === "complete").length;
   return {
     ok: verified === plan.agents.length && deployment.devices.length === plan.agents.length,
@@ -220,6 +191,24 @@ function resultOf(
     seconds: Math.round(seconds * 10) / 10,
     devices: deployment.devices.length,
     verified,
-    offices: officeResults(state, deployment),
+    offices: officeResults(seen, ledger),
   };
 }
+
+/** What the line emulator has to know: the offices at both ends of each line. */
+function lineOffices({ offices, lines }: DemoPlan): readonly LineOffice[] {
+  const roots = offices.filter(({ parent }) => parent === undefined);
+  return [
+    ...roots.map(({ name, subnets }) => ({ name, subnets })),
+    ...lines.map(({ name, parent, subnets, mbit }) => ({
+      name,
+      parent,
+      subnets,
+      upMbit: mbit,
+      downMbit: mbit,
+    })),
+  ];
+}
+
+/** Every line of the plan names its own rate. */
+const LINE_MBIT = 100;

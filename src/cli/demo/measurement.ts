@@ -1,24 +1,39 @@
-import type { DeploymentDetail, DeploymentDevice } from "../../api/server-schemas.ts";
+import type {
+  DeploymentDetail,
+  DeploymentDevice,
+  DeploymentOffice,
+  LedgerEntry,
+} from "../../api/server-schemas.ts";
 import type { LineCounters } from "../../runtime/line.ts";
+import type { OfficeType } from "../../topology/office.ts";
 import type { DemoState } from "./demo-state.ts";
-import type { DemoPlan } from "./plan.ts";
-import type { DemoView, DeviceRow } from "./view.ts";
+import type { DemoPlan, PlannedLine } from "./plan.ts";
+import type { DemoView, DeviceRow, LineRow } from "./view.ts";
 
 /** Over how long a rate is taken, in milliseconds. */
 const RATE_MS = 1_500;
 
-/** Makes rates from the counters of the line emulator. */
+/** Makes rates from the counters of the line emulator, for each office whatever lines it has. */
 export class Meter {
+  readonly #offices: ReadonlyMap<string, string>;
   #samples: { readonly atMs: number; readonly bytes: ReadonlyMap<string, number> }[] = [];
+
+  constructor(lines: readonly PlannedLine[]) {
+    this.#offices = new Map(lines.map(({ name, office }) => [name, office]));
+  }
 
   /** Takes in what the counters say now. */
   add(atMs: number, counters: readonly LineCounters[]): void {
-    const down = counters.filter(({ direction }) => direction === "down");
-    const bytes = new Map(down.map((counter) => [counter.office, counter.bytes]));
+    const bytes = new Map<string, number>();
+    for (const counter of counters) {
+      const office = this.#offices.get(counter.office);
+      if (counter.direction !== "down" || office === undefined) continue;
+      bytes.set(office, (bytes.get(office) ?? 0) + counter.bytes);
+    }
     this.#samples = [...this.#samples.filter((old) => atMs - old.atMs <= RATE_MS), { atMs, bytes }];
   }
 
-  /** What has come over the line of an office so far. */
+  /** What has come over the lines of an office so far. */
   bytes(office: string): number {
     return this.#samples.at(-1)?.bytes.get(office) ?? 0;
   }
@@ -32,68 +47,118 @@ export class Meter {
   }
 }
 
-/** What the live view shows of a deployment. */
-export function viewOf(seen: {
+/** What is known of a distribution at one moment. */
+export type Seen = {
   readonly plan: DemoPlan;
   readonly state: DemoState;
   readonly deployment: DeploymentDetail;
   readonly meter: Meter;
   /** The wall clock. */
   readonly nowMs: number;
-}): DemoView {
-  const { plan, state, deployment, meter } = seen;
+};
+
+/** What the live view shows of a deployment. */
+export function viewOf(seen: Seen): DemoView {
+  const { state, deployment } = seen;
   const endMs = deployment.finishedAtMs ?? seen.nowMs;
   return {
     title: `${deployment.name} ${deployment.version}`,
     sizeBytes: deployment.sizeBytes,
-    wanMbit: plan.wanMbit,
     seconds: Math.max(0, endMs - deployment.startedAtMs) / 1000,
     offices: deployment.offices.map((office) => ({
       name: office.office,
-      ...(office.parent === undefined ? {} : { parent: office.parent }),
+      type: office.type,
+      ...lineOf(seen, office),
       devices: deployment.devices
         .filter((device) => device.office === office.office)
         .map((device) => deviceRow(state, device))
         .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-      wanBytes: office.wanBytes,
-      lineBytes: meter.bytes(office.office),
-      lineBytesPerS: meter.bytesPerS(office.office),
       lanBytes: office.lanBytes,
-      copies: office.copies,
     })),
+  };
+}
+
+function lineOf(
+  { plan, meter }: Seen,
+  { office, parent, type, wanBytes, copies, devices }: DeploymentOffice,
+): { readonly line?: LineRow } {
+  if (parent === undefined) return {};
+  const own = plan.lines.filter((line) => line.office === office);
+  return {
+    line: {
+      parent,
+      rates: own.map(({ mbit }) => mbit),
+      wanBytes,
+      copies,
+      bound: type === "vpn" ? devices : 1,
+      lineBytes: meter.bytes(office),
+      lineBytesPerS: meter.bytesPerS(office),
+    },
   };
 }
 
 /** What a demonstration's result says of an office. */
 export type OfficeResult = {
   readonly office: string;
-  readonly type: string;
+  readonly type: OfficeType;
   /** Empty for the Central Office. */
   readonly parent: string;
-  /** The agent that fetches for the office; empty where none does. */
+  /** The agent that fetches for the office; empty where none does, as by VPN. */
   readonly rvp: string;
+  readonly devices: number;
+  readonly verified: number;
   readonly wanBytes: number;
   readonly lanBytes: number;
   readonly copies: number;
+  /** How many copies may come over its line: none where there is no line. */
+  readonly bound: number;
+  /** What came over its line in this run, with all headers, as the line itself counts it. */
+  readonly lineBytes: number;
+  /** What would have come over it, had every device fetched a copy of its own. */
+  readonly withoutBytes: number;
+  readonly savedBytes: number;
+  /** More has come than may. */
+  readonly alarm: boolean;
 };
 
 /** What a demonstration's result says of its offices. */
 export function officeResults(
-  state: DemoState,
-  deployment: DeploymentDetail,
+  { state, deployment, meter }: Seen,
+  ledger: readonly LedgerEntry[],
 ): readonly OfficeResult[] {
   return deployment.offices.map((office) => {
-    const rvp = deployment.devices.find((one) => one.rvp && one.office === office.office);
+    const rvp = deployment.devices.find(
+      (one) => one.rvp && one.office === office.office && office.type !== "vpn",
+    );
+    const entry = ledger.find((one) => one.office === office.office);
+    const parent = office.parent ?? "";
     return {
       office: office.office,
       type: office.type,
-      parent: office.parent ?? "",
+      parent,
       rvp: rvp === undefined ? "" : agentName(state, rvp),
+      devices: office.devices,
+      verified: office.verified,
       wanBytes: office.wanBytes,
       lanBytes: office.lanBytes,
       copies: Math.round(office.copies * 10_000) / 10_000,
+      bound: parent === "" ? 0 : boundOf(entry),
+      lineBytes: meter.bytes(office.office),
+      withoutBytes: parent === "" ? 0 : withoutBranchline(entry),
+      savedBytes: entry?.savedBytes ?? 0,
+      alarm: entry?.alarm ?? false,
     };
   });
+}
+
+/** How many copies the ledger allows. */
+function boundOf(entry: LedgerEntry | undefined): number {
+  return entry === undefined || entry.sizeBytes === 0 ? 0 : entry.boundBytes / entry.sizeBytes;
+}
+
+/** What every holder's own copy over the line would have come to. */
+function withoutBranchline(entry: LedgerEntry | undefined): number {
+  return entry === undefined ? 0 : entry.sizeBytes * entry.holders;
 }
 
 function deviceRow(state: DemoState, device: DeploymentDevice): DeviceRow {

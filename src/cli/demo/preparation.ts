@@ -59,26 +59,41 @@ export async function enrolAgents(enrolment: {
   const { plan, control } = enrolment;
   let { state } = enrolment;
   const missing = plan.agents.filter(({ name }) => state.deviceIds[name] === undefined);
+  const known = plan.agents.filter((agent) => !missing.includes(agent));
+  // What an earlier version has written may lack a setting.
+  for (const agent of known) await writeFile(join(agent.data, "agent.toml"), agentFile(agent));
   if (missing.length === 0) return state;
   const { fingerprint } = await control(SERVER_ROUTES.showServer);
   const { securityKey } = await control(SERVER_ROUTES.regenerateSecurityKey);
-  for (const agent of missing) {
+  for (let first = 0; first < missing.length; first += ENROLLING_MAX) {
     if (enrolment.signal.aborted) throw interrupted();
-    await rm(agent.data, { recursive: true, force: true });
-    await mkdir(agent.data, { recursive: true, mode: 0o700 });
-    await writeFile(join(agent.data, "agent.toml"), agentFile(agent));
-    const settings = agentSettings({ data: agent.data, set: [enrolment.lineAddress] }, BARE);
-    const { deviceId } = await enrolTheAgent(settings, {
-      server: plan.server.address,
-      key: securityKey,
-      fingerprint,
-      publisherFiles: [`${plan.publisher}.publisher`],
-    });
-    state = { ...state, deviceIds: { ...state.deviceIds, [agent.name]: deviceId } };
+    const some = missing.slice(first, first + ENROLLING_MAX);
+    const enrolled = await Promise.allSettled(
+      some.map(async (agent) => {
+        await rm(agent.data, { recursive: true, force: true });
+        await mkdir(agent.data, { recursive: true, mode: 0o700 });
+        await writeFile(join(agent.data, "agent.toml"), agentFile(agent));
+        const settings = agentSettings({ data: agent.data, set: [enrolment.lineAddress] }, BARE);
+        const { deviceId } = await enrolTheAgent(settings, {
+          server: plan.server.address,
+          key: securityKey,
+          fingerprint,
+          publisherFiles: [`${plan.publisher}.publisher`],
+        });
+        return [agent.name, deviceId] as const;
+      }),
+    );
+    // Whoever has an identity keeps it, also where another of them failed.
+    const ids = enrolled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    state = { ...state, deviceIds: { ...state.deviceIds, ...Object.fromEntries(ids) } };
     await writeDemoState(plan, state);
+    for (const one of enrolled) if (one.status === "rejected") throw one.reason;
   }
   return state;
 }
+
+/** How many agents enrol at once. */
+const ENROLLING_MAX = 4;
 
 /** Names a package so that another, or a changed one, has another name. */
 export function packageSource(path: string): string {
@@ -99,7 +114,14 @@ function serverFile(plan: DemoPlan): string {
 }
 
 function agentFile(agent: PlannedAgent): string {
-  return stringify({ network: { address: agent.address, port_offset: agent.portOffset } });
+  const { address, portOffset, broadcast } = agent;
+  return stringify({
+    network: {
+      address,
+      port_offset: portOffset,
+      ...(broadcast === undefined ? {} : { broadcast }),
+    },
+  });
 }
 
 async function checkPort(host: string, port: number): Promise<void> {

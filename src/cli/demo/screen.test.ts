@@ -5,7 +5,6 @@ import type { DemoView } from "./view.ts";
 const VIEW: DemoView = {
   title: "x".repeat(100),
   sizeBytes: 1,
-  wanMbit: 1,
   seconds: 0,
   offices: [],
 };

@@ -1,4 +1,5 @@
-import { barText, padEnd, sizeText } from "../text-table.ts";
+import type { OfficeType } from "../../topology/office.ts";
+import { barText, padEnd, sizeText, textTable } from "../text-table.ts";
 
 /** One device in the live view. */
 export type DeviceRow = {
@@ -10,26 +11,36 @@ export type DeviceRow = {
   readonly problem: string;
 };
 
-/** One office in the live view. */
-export type OfficeRow = {
-  readonly name: string;
-  readonly parent?: string;
-  readonly devices: readonly DeviceRow[];
-  /** Pieces over the line from the parent office, as agents report them. */
+/** What lies between an office and its parent: one line, or for VPN one for each device. */
+export type LineRow = {
+  readonly parent: string;
+  /** In Mbit/s; empty where no line is emulated. */
+  readonly rates: readonly number[];
+  /** Pieces over the line, for the office and those below it, as agents report them. */
   readonly wanBytes: number;
-  /** The same line as the emulator counts it: every datagram with its headers. */
+  /** That over the size of the content, and how much of it may be. */
+  readonly copies: number;
+  readonly bound: number;
+  /** The same as the emulator counts it: every datagram with its headers. */
   readonly lineBytes: number;
   /** How fast that is now. */
   readonly lineBytesPerS: number;
+};
+
+/** One office in the live view. */
+export type OfficeRow = {
+  readonly name: string;
+  readonly type: OfficeType;
+  /** Absent for the Central Office alone. */
+  readonly line?: LineRow;
+  readonly devices: readonly DeviceRow[];
   readonly lanBytes: number;
-  readonly copies: number;
 };
 
 /** Everything that the live view shows. */
 export type DemoView = {
   readonly title: string;
   readonly sizeBytes: number;
-  readonly wanMbit: number;
   readonly seconds: number;
   readonly offices: readonly OfficeRow[];
 };
@@ -37,97 +48,148 @@ export type DemoView = {
 /** How wide the bars are, in characters. */
 const BAR_WIDTH = 24;
 
-/** Draws the live view: one line of text each, without colours. */
+/** Draws the live view as a tree: one line of text each, without colours. */
 export function renderView(view: DemoView): readonly string[] {
-  const devices = view.offices.flatMap((office) => office.devices);
-  const nameWidth = Math.max(0, ...devices.map(({ name }) => name.length));
+  const { all, verified } = devicesOf(view);
   const head =
-    `${view.title}, ${sizeText(view.sizeBytes)}, line ${view.wanMbit} Mbit/s, ` +
-    `${view.seconds.toFixed(1)} s`;
-  const offices = view.offices.flatMap((office) => [
-    officeLine(office),
-    ...lineLines(office),
-    ...office.devices.map((device) => deviceLine(device, view.sizeBytes, nameWidth)),
-  ]);
-  return [head, ...offices];
+    `${view.title}, ${sizeText(view.sizeBytes)}, ${view.seconds.toFixed(1)} s, ` +
+    `${verified.length} of ${all.length} verified`;
+  const look = { view, nameWidth: Math.max(0, ...all.map(({ name }) => name.length)) };
+  const roots = view.offices.filter(({ line }) => line === undefined);
+  return [head, ...roots.flatMap((office) => officeLines(look, office, { first: "", rest: "" }))];
 }
 
 /** The whole of {@link DemoView} in one line, for where nothing can be redrawn. */
 export function renderLine(view: DemoView): string {
-  const devices = view.offices.flatMap((office) => office.devices);
-  const verified = devices.filter(({ state }) => state === "complete").length;
-  const held = devices.reduce((total, { heldBytes }) => total + heldBytes, 0);
-  const percent = Math.floor((100 * held) / Math.max(1, view.sizeBytes * devices.length));
-  const lines = view.offices
-    .filter(({ parent }) => parent !== undefined)
-    .map(
-      (office) =>
-        `${office.name}: ${fetcher(office)}, ${rate(office.lineBytesPerS)}, ` +
-        `WAN ${sizeText(office.wanBytes)} (${office.copies.toFixed(2)} copies), ` +
-        `LAN ${sizeText(office.lanBytes)}`,
-    );
+  const { all, verified } = devicesOf(view);
+  const held = all.reduce((total, { heldBytes }) => total + heldBytes, 0);
+  const percent = Math.floor((100 * held) / Math.max(1, view.sizeBytes * all.length));
+  const lines = view.offices.flatMap((office) => {
+    if (office.line === undefined) return [];
+    const { wanBytes, lineBytesPerS, copies, bound } = office.line;
+    const facts = [
+      office.type === "vpn" ? "each for itself" : fetcher(office),
+      `${mbit(lineBytesPerS)} Mbit/s`,
+      `WAN ${sizeText(wanBytes)}`,
+      `${copies.toFixed(2)} of ${bound} copies`,
+      `LAN ${sizeText(office.lanBytes)}`,
+    ];
+    return [`${office.name}: ${facts.join(", ")}`];
+  });
   const seconds = `${view.seconds.toFixed(0)} s`;
-  return [`${seconds}: ${percent} %, ${verified} of ${devices.length} verified`, ...lines].join(
-    "; ",
-  );
+  const first = `${seconds}: ${percent} %, ${verified.length} of ${all.length} verified`;
+  return [first, ...lines].join("; ");
 }
 
-/** What is said when all is over. */
+/** What is said when all is over: how it went, and what has kept whom from it. */
 export function renderSummary(view: DemoView): readonly string[] {
-  const devices = view.offices.flatMap((office) => office.devices);
-  const verified = devices.filter(({ state }) => state === "complete");
+  const { all, verified } = devicesOf(view);
   const seconds = view.seconds.toFixed(1);
   const first =
-    verified.length === devices.length
-      ? `All ${devices.length} devices have verified ${view.title} (${sizeText(view.sizeBytes)}) in ${seconds} s.`
-      : `Only ${verified.length} of ${devices.length} devices have verified ${view.title}.`;
-  const problems = devices
+    verified.length === all.length
+      ? `All ${all.length} devices have verified ${view.title} (${sizeText(view.sizeBytes)}) in ${seconds} s.`
+      : `Only ${verified.length} of ${all.length} devices have verified ${view.title}.`;
+  const problems = all
     .filter(({ state }) => state !== "complete")
     .map(({ name, state, problem }) => `  ${name}: ${problem === "" ? state : problem}`);
-  const lines = view.offices
-    .filter(({ parent }) => parent !== undefined)
-    .map(
-      (office) =>
-        `  ${office.parent} -> ${office.name}: ${office.copies.toFixed(2)} copies over the line ` +
-        `(${sizeText(office.wanBytes)} of pieces; ${sizeText(office.lineBytes)} on the line with ` +
-        `all headers), ${sizeText(office.lanBytes)} over the LAN`,
-    );
-  return [first, ...problems, ...lines];
+  return [first, ...problems];
+}
+
+/** What the lines themselves have counted, which the ledger cannot: it knows pieces alone. */
+export function renderLines(view: DemoView): string {
+  const rows = view.offices.flatMap(({ name, line }) => {
+    if (line === undefined || line.rates.length === 0) return [];
+    const { parent, wanBytes, lineBytes } = line;
+    return [
+      [`${parent} -> ${name}`, rateText(line.rates), sizeText(wanBytes), sizeText(lineBytes)],
+    ];
+  });
+  return textTable([["Line", "Rate", "Pieces", "With all headers"], ...rows]);
+}
+
+/** What all lines of the drawing need to know. */
+type Look = { readonly view: DemoView; readonly nameWidth: number };
+
+/** What stands before an office's first line, and before all others of it and of those below. */
+type Indent = { readonly first: string; readonly rest: string };
+
+function officeLines(look: Look, office: OfficeRow, indent: Indent): readonly string[] {
+  const children = look.view.offices.filter(({ line }) => line?.parent === office.name);
+  const stem = children.length > 0 ? "│" : " ";
+  const devices = office.devices.map(
+    (device) => `${indent.rest}${stem}   ${deviceLine(device, office.type, look)}`,
+  );
+  return [
+    `${indent.first}${officeLine(office)}`,
+    ...(office.line === undefined ? [] : [`${indent.rest}${stem} ${lineLine(office.line)}`]),
+    ...devices,
+    ...children.flatMap((child, index) => {
+      const last = index === children.length - 1;
+      return officeLines(look, child, {
+        first: `${indent.rest}${last ? "└" : "├"}─ `,
+        rest: `${indent.rest}${last ? " " : "│"}  `,
+      });
+    }),
+  ];
 }
 
 function officeLine(office: OfficeRow): string {
   const verified = office.devices.filter(({ state }) => state === "complete").length;
-  return `${office.name}: ${verified} of ${office.devices.length} verified`;
-}
-
-function lineLines(office: OfficeRow): readonly string[] {
-  const lan = `LAN ${sizeText(office.lanBytes)}`;
-  if (office.parent === undefined) return [`  ${lan}`];
-  return [
-    `  from ${office.parent}: ${fetcher(office)}, ${rate(office.lineBytesPerS)}, ` +
-      `WAN ${sizeText(office.wanBytes)} (on the line ${sizeText(office.lineBytes)}), ` +
-      `${office.copies.toFixed(2)} copies, ${lan}`,
+  const facts = [
+    `${verified} of ${office.devices.length} verified`,
+    ...(office.line === undefined ? [] : [fetcher(office)]),
+    `LAN ${sizeText(office.lanBytes)}`,
   ];
+  return `${office.name}${TYPE_TEXT[office.type]}: ${facts.join(", ")}`;
 }
 
-function deviceLine(device: DeviceRow, sizeBytes: number, nameWidth: number): string {
-  const share = sizeBytes === 0 ? 0 : Math.min(1, device.heldBytes / sizeBytes);
+const TYPE_TEXT: Readonly<Record<OfficeType, string>> = {
+  default: "",
+  wifi: " (WiFi)",
+  vpn: " (VPN)",
+};
+
+function lineLine(line: LineRow): string {
+  const rate = line.rates.length === 0 ? "" : ` of ${rateText(line.rates)}`;
+  const now = `${mbit(line.lineBytesPerS)}${rate === "" ? " Mbit/s" : rate}`;
+  const copies = `${line.copies.toFixed(2)} copies of at most ${line.bound}`;
+  return `WAN ${sizeText(line.wanBytes)}, ${now}, ${copies}`;
+}
+
+function deviceLine(device: DeviceRow, type: OfficeType, { view, nameWidth }: Look): string {
+  const share = view.sizeBytes === 0 ? 0 : Math.min(1, device.heldBytes / view.sizeBytes);
   const percent = `${Math.floor(share * 100)} %`.padStart(5);
   const bar = barText(share, BAR_WIDTH);
-  const line = `    ${padEnd(device.name, nameWidth)} ${bar}${percent}  ${stateText(device)}`;
+  const line = `${padEnd(device.name, nameWidth)} ${bar}${percent}  ${stateText(device, device.rvp && type !== "vpn")}`;
   return device.problem === "" ? line : `${line}: ${device.problem}`;
 }
 
-function stateText(device: DeviceRow): string {
+function stateText(device: DeviceRow, isRvp: boolean): string {
   if (device.state === "complete") return "verified";
-  return device.rvp ? `${device.state} (RVP)` : device.state;
+  return isRvp ? `${device.state} (RVP)` : device.state;
 }
 
+/** Devices of a VPN office share nothing, so nobody fetches for the others. */
 function fetcher(office: OfficeRow): string {
+  if (office.type === "vpn") return "each fetches for itself";
   const names = office.devices.filter(({ rvp }) => rvp).map(({ name }) => name);
-  return names.length === 0 ? "nobody fetches" : `${names.join(" and ")} fetches`;
+  return names.length === 0 ? "no RVP yet" : `RVP ${names.join(" and ")}`;
 }
 
-function rate(bytesPerS: number): string {
-  return `${((bytesPerS * 8) / 1_000_000).toFixed(1)} Mbit/s`;
+/** `100 Mbit/s`, `3 x 50 Mbit/s`: all lines of an office have one rate. */
+function rateText(rates: readonly number[]): string {
+  const [rate = 0] = rates;
+  return rates.length > 1 ? `${rates.length} x ${rate} Mbit/s` : `${rate} Mbit/s`;
+}
+
+function mbit(bytesPerS: number): string {
+  return ((bytesPerS * 8) / 1_000_000).toFixed(1);
+}
+
+function devicesOf(view: DemoView): {
+  readonly all: readonly DeviceRow[];
+  readonly verified: readonly DeviceRow[];
+} {
+  const all = view.offices.flatMap((office) => office.devices);
+  return { all, verified: all.filter(({ state }) => state === "complete") };
 }

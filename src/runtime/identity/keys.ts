@@ -1,11 +1,9 @@
-import "reflect-metadata";
 import {
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
   type webcrypto,
 } from "node:crypto";
-import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
 
 /** A request for a certificate, and the key whose holder it proves. */
 export type SigningRequest = {
@@ -32,6 +30,9 @@ export function createPrivateKeyPem(): string {
 export async function createSigningRequest(
   privateKeyPem: string = createPrivateKeyPem(),
 ): Promise<SigningRequest> {
+  // Two hundred modules, which every agent would load at its start and needs once in ten days.
+  await import("reflect-metadata");
+  const { Pkcs10CertificateRequestGenerator } = await import("@peculiar/x509");
   const request = await Pkcs10CertificateRequestGenerator.create({
     keys: keyPairOf(privateKeyPem),
     signingAlgorithm: SIGNATURE,
