@@ -8,7 +8,11 @@ import { createProgram } from "../src/cli/program.ts";
 import * as chunker from "../src/content/chunker.ts";
 import * as manifestCodec from "../src/content/manifest-codec.ts";
 import * as pathRules from "../src/content/path-rules.ts";
+import * as accusations from "../src/coordinator/accusations.ts";
+import * as clones from "../src/coordinator/clones.ts";
 import * as directories from "../src/coordinator/directories.ts";
+import * as manifestRequests from "../src/coordinator/manifest-requests.ts";
+import * as policies from "../src/coordinator/policies.ts";
 import * as publications from "../src/coordinator/publications.ts";
 import { CHANNELS, DEVICE_PORTS, SERVER_PORTS } from "../src/effects/channels.ts";
 import * as crypto from "../src/effects/crypto.ts";
@@ -190,6 +194,10 @@ test("the change log's newest entry is the version of the package and the produc
 
 /** Where the constants are that the protocol's table of numbers names. */
 const MODULES: readonly Readonly<Record<string, unknown>>[] = [
+  accusations,
+  clones,
+  manifestRequests,
+  policies,
   uploads,
   trust,
   rechecks,

@@ -8,7 +8,9 @@ import { fileURLToPath } from "node:url";
 enableCompileCache(fileURLToPath(new URL("../../node_modules/.cache/compiled", import.meta.url)));
 const { enrolTheAgent } = await import("../../src/cli/parts.ts");
 const { agentSettings } = await import("../../src/cli/settings-flags.ts");
-await import("../../src/agent/program.ts");
+for (const module of ["../../src/cli/main.ts", "../../src/agent/program.ts", "pino"]) {
+  await import(module);
+}
 
 const [server = "", key = "", fingerprint = "", publisher = "", ...folders] = process.argv.slice(2);
 const io = { stdout: process.stdout, stderr: process.stderr, environment: {} };

@@ -97,7 +97,7 @@ test("a device that registers from elsewhere moves, and both offices are told", 
   expect(membersOf(joined.association)).toContain(roamer.deviceId);
 });
 
-test("MS16: an office has one key, which no other office has and a restart keeps", () => {
+test("MS14: an office has one key, which no other office has and a restart keeps", () => {
   world.command({ kind: "replace-offices", offices: OFFICES });
   const north = world.join("10.1.0.5");
   const mate = world.join("10.1.0.6");

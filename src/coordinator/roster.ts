@@ -47,6 +47,7 @@ export class Roster {
   readonly #present = new Map<DeviceId, Session>();
   /** Devices whose rows have changed since they were last persisted. */
   readonly #unsaved = new Set<DeviceId>();
+  readonly #shunned = new Set<DeviceId>();
 
   constructor(devices: readonly DeviceRow[], offices: Offices, epoch: number) {
     this.offices = offices;
@@ -58,6 +59,7 @@ export class Roster {
     for (const device of devices) {
       this.#devices.set(device.deviceId, device);
       if (device.retiredAtMs !== undefined) continue;
+      if (device.shunnedAtMs !== undefined) this.#shunned.add(device.deviceId);
       this.directories.moved(device.deviceId, undefined, device.office);
     }
   }
@@ -82,9 +84,7 @@ export class Roster {
 
   /** The devices that the organisation shuns. */
   shunned(): readonly DeviceId[] {
-    return this.active().flatMap(({ deviceId, shunnedAtMs }) =>
-      shunnedAtMs === undefined ? [] : [deviceId],
-    );
+    return [...this.#shunned];
   }
 
   device(deviceId: DeviceId): DeviceRow | undefined {
@@ -195,6 +195,7 @@ export class Roster {
     if (device === undefined) return;
     const session = this.#present.get(deviceId);
     if (session !== undefined) this.down(session.association, now.nowUs, now.wallMs);
+    this.#shunned.delete(deviceId);
     this.#touch(deviceId, { retiredAtMs: now.wallMs });
     this.directories.left(deviceId, device.office, now.nowUs);
   }
@@ -203,6 +204,8 @@ export class Roster {
   shun(deviceId: DeviceId, shunnedAtMs: number | undefined): void {
     const device = this.#devices.get(deviceId);
     if (device === undefined) return;
+    if (shunnedAtMs === undefined) this.#shunned.delete(deviceId);
+    else this.#shunned.add(deviceId);
     const { shunnedAtMs: _, ...trusted } = device;
     this.#devices.set(deviceId, trusted);
     this.#touch(deviceId, shunnedAtMs === undefined ? {} : { shunnedAtMs });

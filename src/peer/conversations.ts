@@ -174,8 +174,10 @@ export class Conversations {
   /** The content that a tag stands for, among those this device holds or is to have. */
   #recognise(asker: DeviceId, tag: Uint8Array): ContentId | undefined {
     const way = { asker, answerer: this.#core.options.deviceId };
-    for (const { contentId, known, wanted } of this.#core.contents.values()) {
+    for (const { contentId, known, wanted, evicted, state } of this.#core.contents.values()) {
       if (known === undefined && !wanted) continue;
+      // One who waits for what has been evicted here would wait for ever.
+      if (evicted && state === "complete") continue;
       if (equalBytes(contentTag(this.#core.options.crypto, contentId, way), tag)) return contentId;
     }
     return undefined;

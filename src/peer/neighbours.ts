@@ -155,6 +155,8 @@ export class Neighbours {
       } else if (idle && act.nowUs - link.upAtUs > USELESS_AFTER_US && this.#isUseless(link)) {
         this.#uselessUntilUs.set(link.deviceId, act.nowUs + USELESS_US);
         this.#close(act, link.association, "done", "it knows nothing of what is wanted");
+      } else if (this.#core.shunned.has(link.deviceId)) {
+        this.#close(act, link.association, "done", "the organisation shuns this device");
       }
     }
     for (const [deviceId, untilUs] of this.#uselessUntilUs) {

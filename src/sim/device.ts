@@ -146,8 +146,9 @@ export class SimDevice implements Resident {
   #fetchRange(ticket: number, range: OriginRange, world: WorldOutbox): void {
     const boot = this.#boots;
     const origin = this.origins.find(({ location }) => location === range.location);
+    const asker = { host: this.host, ticket, nowUs: this.#world.nowUs };
     const problem = "There is nobody at this address.";
-    const { delayUs, input } = origin?.answer(this.host, ticket, range) ?? {
+    const { delayUs, input } = origin?.answer(asker, range) ?? {
       delayUs: DISK_US,
       input: { kind: "range-failed", ticket, fault: "unreachable", problem } as const,
     };

@@ -1,5 +1,5 @@
 import { concat } from "../base/bytes.ts";
-import { MS } from "../base/units.ts";
+import { MS, SECOND } from "../base/units.ts";
 import type { Crypto } from "../effects/crypto.ts";
 import type { OriginFault, OriginInput, OriginRange } from "../effects/origin.ts";
 import { originName } from "../swarm/origin-name.ts";
@@ -8,8 +8,11 @@ import type { SimPackage } from "./package.ts";
 /** How an origin answers: well, with a fault, or with bytes that are not the package's. */
 export type OriginConduct = "good" | "wrong-bytes" | OriginFault;
 
-/** How long an origin takes to answer. */
+/** How long an origin takes to begin its answer. */
 const ANSWER_US = 20 * MS;
+
+/** Bytes a second that an origin sends to all together. */
+const RATE = 5_000_000;
 
 /** A CDN or a file storage in a simulated world, at one location. */
 export class SimOrigin {
@@ -21,6 +24,7 @@ export class SimOrigin {
   readonly asked: { readonly host: string; readonly range: OriginRange }[] = [];
   /** Bytes that were sent. */
   sentBytes = 0;
+  #freeAtUs = 0;
 
   constructor(crypto: Pick<Crypto, "hmac">, location: string) {
     this.#crypto = crypto;
@@ -34,10 +38,10 @@ export class SimOrigin {
 
   /** How long an answer takes, and what it is. */
   answer(
-    host: string,
-    ticket: number,
+    asker: { readonly host: string; readonly ticket: number; readonly nowUs: number },
     range: OriginRange,
   ): { readonly delayUs: number; readonly input: OriginInput } {
+    const { host, ticket, nowUs } = asker;
     this.asked.push({ host, range });
     const bytes = this.#packages.get(range.name);
     const end = range.offsetBytes + range.lengthBytes;
@@ -50,7 +54,12 @@ export class SimOrigin {
     const sent = bytes.slice(range.offsetBytes, end);
     if (this.conduct === "wrong-bytes") sent[0] = (sent[0] ?? 0) ^ 1;
     this.sentBytes += sent.length;
-    return { delayUs: ANSWER_US, input: { kind: "range-fetched", ticket, bytes: sent } };
+    const startUs = Math.max(nowUs + ANSWER_US, this.#freeAtUs);
+    this.#freeAtUs = startUs + Math.ceil((sent.length * SECOND) / RATE);
+    return {
+      delayUs: this.#freeAtUs - nowUs,
+      input: { kind: "range-fetched", ticket, bytes: sent },
+    };
   }
 
   #fault(bytes: Uint8Array | undefined): OriginFault | undefined {

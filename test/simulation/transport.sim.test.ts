@@ -95,7 +95,7 @@ class Pair {
     this.#prng = new Prng(seed ^ 0x5eed);
     const prng = new Prng(seed);
     const links = [new Link(link, prng), new Link(link, prng)] as const;
-    this.world = new World(seed, (from) => (from === HOSTS[0] ? links[0] : links[1]));
+    this.world = new World(seed, (from) => [from === HOSTS[0] ? links[0] : links[1]]);
     const made = HOSTS.map((host, index) => this.#add(host, index, inbound.roles));
     this.#endpoints = made.map(({ endpoint }) => endpoint);
     this.#outboxes = made.map(({ outbox }) => outbox);

@@ -102,7 +102,7 @@ export class ContentStore implements StorageOutbox {
     const shared = { folder, deliveryFolder, index, handles, batchBytesMax };
     this.#parts = { ...shared, writer, checks, deliveryTurn };
     const contents = (): Iterable<StoredContent> => this.#contents.values();
-    const evict = (content: StoredContent): Promise<void> => this.#evict(content);
+    const evict = (content: StoredContent): Promise<boolean> => this.#evictIfIdle(content);
     this.#room = new StoreRoom({ folder, deliveryFolder, limits, nowMs, contents, evict });
     this.#timer = setInterval(() => this.#enforceLimits(), ENFORCE_MS);
   }
@@ -339,6 +339,13 @@ export class ContentStore implements StorageOutbox {
     await this.#discard(content, () => discardContent(folder, index, content.contentId));
   }
 
+  /** The room never waits for what is under way: that may itself be waiting for room. */
+  async #evictIfIdle(content: StoredContent): Promise<boolean> {
+    if (this.#turns.has(content.contentId)) return false;
+    await this.#evict(content);
+    return true;
+  }
+
   /** Lets go of a content. That it has been handed over is kept, so that it is not fetched again. */
   async #evict(content: StoredContent): Promise<void> {
     const { contentId } = content;
@@ -447,8 +454,11 @@ export class ContentStore implements StorageOutbox {
   async #inTurn(contentId: ContentId, task: () => Promise<void>): Promise<void> {
     const turn = this.#turns.get(contentId) ?? new Serial();
     this.#turns.set(contentId, turn);
-    await this.#track(() => turn.run(task));
-    if (turn.idle) this.#turns.delete(contentId);
+    try {
+      await this.#track(() => turn.run(task));
+    } finally {
+      if (turn.idle) this.#turns.delete(contentId);
+    }
   }
 
   /** Runs a task that `close` waits for; none begins after `close`. */

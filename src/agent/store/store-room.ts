@@ -36,8 +36,8 @@ export type RoomOptions = {
   readonly nowMs: () => number;
   /** What the store has. */
   readonly contents: () => Iterable<StoredContent>;
-  /** Lets go of a content. */
-  readonly evict: (content: StoredContent) => Promise<void>;
+  /** Lets go of a content; answers at once with `false` where something is under way with it. */
+  readonly evict: (content: StoredContent) => Promise<boolean>;
 };
 
 /**
@@ -147,11 +147,13 @@ export class StoreRoom {
       lackingBytes,
     });
     const gone = new Set(verdict.evict);
-    for (const content of stored) {
+    let stayedBytes = 0;
+    for (const content of stored.filter(({ contentId }) => gone.has(contentId))) {
       // Meanwhile somebody may have begun to use it.
-      if (gone.has(content.contentId) && this.whyKept(content) === undefined) await evict(content);
+      const went = this.whyKept(content) === undefined && (await evict(content));
+      if (!went) stayedBytes += content.manifest.sizeBytes;
     }
-    return verdict;
+    return { ...verdict, excessBytes: verdict.excessBytes + stayedBytes };
   }
 
   #asCached(content: StoredContent, freed: number): CachedContent {
