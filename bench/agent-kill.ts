@@ -10,8 +10,14 @@ import { type Machine, Organisation } from "./organisation/organisation.ts";
 import type { Bench, Stage } from "./stage.ts";
 import { beginRandomFile } from "./tree.ts";
 
-/** How many agents are killed, spread over the time that the distribution would take. */
-const KILLS = 12;
+/** How many agents are killed, each when the tree has got to a share that was drawn. */
+const KILLS = 16;
+
+/** How often is looked how far the tree is, in milliseconds. */
+const LOOK_MS = 50;
+
+/** How finely shares are drawn. */
+const SHARES = 1_000;
 
 /** How long a killed agent stays away, in milliseconds. */
 const AWAY_MS = 1_000;
@@ -26,7 +32,10 @@ export const AGENT_KILL: Bench = {
     const organisation = await Organisation.start(stage, plan(stage.options));
     const distribution = await beginRandomFile(stage, organisation);
     const reaper = new Reaper(stage, organisation, distribution);
-    const [measured] = await Promise.all([distribution.finish(), reaper.run()]);
+    const [measured] = await Promise.all([
+      distribution.finish().finally(() => reaper.stop()),
+      reaper.run(),
+    ]);
     const againBytes = await reaper.againBytes();
     const intact = await intactOf(distribution);
     const wanted = organisation.devices.length;
@@ -68,6 +77,7 @@ class Reaper {
   readonly #chance: Prng;
   /** What was received in lives that are over. */
   #endedBytes = 0;
+  #stopped = false;
   kills = 0;
   /** Of these, how many hit an agent that had begun and not finished. */
   killsUnderWay = 0;
@@ -82,12 +92,13 @@ class Reaper {
   /** Goes on until everyone has the content, or enough have been killed; then all live again. */
   async run(): Promise<void> {
     const { devices } = this.#organisation;
-    const { sizeBytes, rateBitsPerS } = this.#stage.options;
-    const gapMs = (1000 * 8 * sizeBytes) / rateBitsPerS / KILLS;
+    const drawn = Array.from({ length: KILLS }, () => this.#chance.below(SHARES) / SHARES);
     const comingBack: Promise<void>[] = [];
-    while (this.kills < KILLS) {
-      await pause(this.#chance.below(2 * gapMs), this.#stage.signal);
-      if (this.#distribution.delivered.length === devices.length) break;
+    for (const share of drawn.sort((one, other) => one - other)) {
+      while (this.#distribution.share < share && !this.#stopped) {
+        await pause(LOOK_MS, this.#stage.signal);
+      }
+      if (this.#stopped) break;
       const living = devices.filter(({ program }) => program?.running === true);
       const victim = living[this.#chance.below(living.length)];
       if (victim === undefined) continue;
@@ -95,6 +106,11 @@ class Reaper {
       comingBack.push(this.#comeBack(victim));
     }
     await Promise.all(comingBack);
+  }
+
+  /** Kills nobody any more. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** What has been received more than once, over all devices. */

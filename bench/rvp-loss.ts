@@ -98,6 +98,8 @@ async function conclude(parts: {
   const measured = await distribution.finish();
   const { sizeBytes } = distribution.content;
   const [a] = officeFigures(organisation, measured, sizeBytes);
+  // What the lost one has brought, only its own count knows.
+  const { copies: _, ...link } = a ?? { copies: 0 };
   const secondsMax = fault === "killed" ? DEAD_S_MAX : USELESS_S_MAX;
   const intact = (await intactOf(distribution)).filter(
     ({ name }) => !distribution.excused.has(name),
@@ -117,7 +119,7 @@ async function conclude(parts: {
     seconds: digits(measured.seconds, 2),
     lostAtSeconds: digits(parts.lostAt, 2),
     successor: successor?.device ?? "",
-    ...a,
+    ...link,
     sizeBytes,
     processorsBusy: digits(measured.processorsBusy, 2),
   };

@@ -108,6 +108,13 @@ export class Distribution {
     return heldBytes / this.content.sizeBytes;
   }
 
+  /** How much of it all devices hold together, from 0 to 1, as far as the server knows. */
+  get share(): number {
+    const devices = this.#deployment?.devices ?? [];
+    const heldBytes = devices.reduce((sum, device) => sum + device.heldBytes, 0);
+    return heldBytes / this.content.sizeBytes / Math.max(1, devices.length);
+  }
+
   /** Looks once: gives what the server knows, or knew when it last answered. */
   async look(): Promise<DeploymentDetail | undefined> {
     this.#organisation.check();

@@ -98,6 +98,7 @@ async function runOnce(
   });
   const outbox: PeerOutbox = {
     send: (to, channel, bytes, segmentBytes) => sockets.send(to, channel, bytes, segmentBytes),
+    datagramBytesMax: (host) => sockets.datagramBytesMax?.(host),
     ...handshakeOutbox(handshakes),
     ...storageOutbox(store),
     fetchRange: (ticket, range) => origins.fetchRange(ticket, range),

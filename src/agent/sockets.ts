@@ -6,7 +6,7 @@ import { discoveryPorts, lineOf, ownPorts } from "./ports.ts";
 import type { AgentSettings } from "./settings.ts";
 
 /** The agent's ways to the network. */
-export type AgentSockets = Pick<PeerOutbox, "send" | "broadcast"> & {
+export type AgentSockets = Pick<PeerOutbox, "send" | "broadcast" | "datagramBytesMax"> & {
   /** From now on discovery is heard as well. */
   start(): void;
   close(): Promise<void>;
@@ -38,6 +38,7 @@ export async function openSockets(
         channel === "discovery"
           ? discovery.send(to, bytes)
           : udp.send(to, channel, bytes, segmentBytes),
+      datagramBytesMax: (host) => udp.datagramBytesMax(host),
       broadcast: (bytes) => discovery.broadcast(bytes),
       start: () => discovery.start(),
       close: async () => {

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import type { DeviceId } from "../base/ids.ts";
+import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Progress } from "../wire/messages.ts";
 import { emptyState } from "./state.ts";
 import { CONTENT, type Member, OFFICES, progress, World } from "./test-world.ts";
@@ -98,6 +98,15 @@ test("D3: saved is what each holder at and below a link would have carried over 
   expect(row("North")).toMatchObject({ holders: 4, savedBytes: 3_000 });
   expect(row("Depot")).toMatchObject({ holders: 1, savedBytes: 0 });
   expect(row("Central")).toMatchObject({ wanBytes: 0, savedBytes: 0 });
+});
+
+test("D3: the publisher has fetched nothing, and so saved nothing", () => {
+  const other = "c2".repeat(32) as ContentId;
+  world.publish(north, other);
+  world.say(north, progress(other, { state: "complete" }));
+
+  const [entry] = world.coordinator.ledger(other);
+  expect(entry).toMatchObject({ office: "North", holders: 0, savedBytes: 0, wanBytes: 0 });
 });
 
 test("D3: the ledger outlives the server, and goes on where it was", () => {

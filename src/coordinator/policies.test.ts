@@ -1,8 +1,9 @@
 import { beforeEach, expect, test } from "vitest";
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import { GIB, SECOND } from "../base/units.ts";
-import { encodeMessage, MESSAGE_BYTES_MAX } from "../wire/messages.ts";
-import { POLICY_DELAY_US, Policies } from "./policies.ts";
+import { decodeMessage, encodeMessage, MESSAGE_BYTES_MAX } from "../wire/messages.ts";
+import { POLICY_DELAY_US, Policies, SHUNNED_MAX } from "./policies.ts";
+import { DEPLOYMENTS_MAX } from "./rollout.ts";
 import { emptyState } from "./state.ts";
 import { CONTENT, type Member, OFFICES, progress, register, World } from "./test-world.ts";
 
@@ -103,16 +104,21 @@ test("MS2: the largest policy fits into a message", () => {
     isPresent: () => true,
     shares: () => true,
   });
-  const sent: number[] = [];
+  const sent: Uint8Array[] = [];
   policies.registered({ association: 1, deviceId }, 0);
   policies.send(POLICY_DELAY_US, {
     ...IGNORING,
-    send: (_, message) => sent.push(encodeMessage(message).length),
+    send: (_, message) => sent.push(encodeMessage(message)),
   });
 
-  expect(sent.length).toBe(1);
-  expect(sent[0]).toBeGreaterThan(200_000);
-  expect(sent[0]).toBeLessThan(MESSAGE_BYTES_MAX);
+  const [bytes = new Uint8Array(0)] = sent;
+  expect(bytes.length).toBeGreaterThan(200_000);
+  expect(bytes.length).toBeLessThan(MESSAGE_BYTES_MAX);
+  const policy = decodeMessage(bytes);
+  expect(policy?.kind === "policy" && [policy.shunned.length, policy.keep.length]).toEqual([
+    SHUNNED_MAX,
+    DEPLOYMENTS_MAX,
+  ]);
 });
 
 const ignore = (): void => {};

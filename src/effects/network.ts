@@ -17,7 +17,10 @@ export type NetworkInput =
       readonly from: Address;
       /** The channel whose port it came to. */
       readonly channel: Channel;
-      /** The machine may keep it: nobody writes to it again. */
+      /**
+       * One datagram, or several of one sender that the system joined, one behind the other. The
+       * machine may keep it: nobody writes to it again.
+       */
       readonly bytes: Uint8Array;
     }
   /** A send was answered with "full" before, and there is room again. */
@@ -34,4 +37,10 @@ export type NetworkOutbox = {
    * @returns `false` where the queue is full: nothing was sent, and `writable` will follow.
    */
   send(to: Address, channel: Channel, bytes: Uint8Array, segmentBytes: number): boolean;
+
+  /**
+   * The longest datagram that may be tried towards a host: none that would be cut on its way.
+   * Absent: 1,200 bytes, which every path takes.
+   */
+  datagramBytesMax?(host: string): number | undefined;
 };

@@ -74,7 +74,8 @@ export class ContentStates {
       learnManifest(entry, manifest, decoded.value.manifest, { pieces, prng: this.#core.prng });
       entry.delivered = delivered;
       // What was handed over and then let go of is not fetched again.
-      entry.evicted = delivered && entry.heldBytes === 0;
+      const sizeBytes = decoded.value.manifest.sizeBytes;
+      entry.evicted = delivered && entry.heldBytes === 0 && sizeBytes > 0;
       entry.state = finished || entry.evicted ? "complete" : "downloading";
       this.#explanations.restore(entry);
     }

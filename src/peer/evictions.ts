@@ -9,7 +9,7 @@ import type { Act, Core } from "./core.ts";
 export class Evictions {
   readonly #core: Core;
   #keep: readonly ContentId[] = [];
-  #said = "";
+  #said: string | undefined;
 
   constructor(core: Core) {
     this.#core = core;

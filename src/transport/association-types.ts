@@ -29,6 +29,12 @@ export type AssociationEvent =
       readonly wasUp: boolean;
     }
   | {
+      /** The peer is at another host now, and has shown that it is. */
+      readonly kind: "association-moved";
+      readonly association: number;
+      readonly host: string;
+    }
+  | {
       readonly kind: "message-received";
       readonly association: number;
       readonly bytes: Uint8Array;

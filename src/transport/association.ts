@@ -1,24 +1,21 @@
 import { detached } from "../base/bytes.ts";
-import { PROTOCOL_VERSION } from "../base/constants.ts";
 import { type Due, earlier, NEVER } from "../base/machine.ts";
 import { CHANNELS, type Channel } from "../effects/channels.ts";
 import type { HandshakeInput } from "../effects/handshake.ts";
 import type { Address } from "../effects/network.ts";
 import {
+  DATAGRAM_BYTES_INITIAL,
   type Datagram,
   encodeHandshake,
-  encodeHello,
+  type ReadDatagram,
   type RecordDatagram,
 } from "../wire/datagram.ts";
+import { TOKEN_BYTES } from "../wire/frames.ts";
 import type { AssociationOptions, AssociationOutbox, Protocol } from "./association-types.ts";
+import { bulkChannels, messageChannel } from "./channel-choice.ts";
 import { CLOSE_CODES, closeCodeOf, closeName } from "./close-codes.ts";
-import {
-  HANDSHAKE_RESEND_US,
-  HANDSHAKE_US_MAX,
-  IDLE_US_MAX,
-  KEEPALIVE_US,
-  SILENCE_US_MAX,
-} from "./constants.ts";
+import { HANDSHAKE_US_MAX } from "./constants.ts";
+import { Greeting, unreachableReason, versionReason } from "./greeting.ts";
 import { type Flight, HandshakeFlights } from "./handshake-flights.ts";
 import {
   judgePeer,
@@ -26,15 +23,17 @@ import {
   REFUSAL_CLOSE_CODES,
   refusalOfCloseCode,
 } from "./judge-peer.ts";
+import { PeerPath } from "./peer-path.ts";
 import { RecordLayer } from "./record-layer.ts";
 import { RttEstimator } from "./rtt.ts";
+import { Vigil } from "./vigil.ts";
 
 /** Datagrams of records that came before the handshake was done here; kept to save a probe. */
 const EARLY_DATAGRAMS_MAX = 16;
 
 type Stage =
   /** The initiator has said HELLO and waits, first for a cookie, then for TLS bytes. */
-  | { readonly kind: "greeting"; cookie: Uint8Array | undefined; helloAtUs: number; tries: number }
+  | { readonly kind: "greeting"; readonly greeting: Greeting }
   | { readonly kind: "handshaking" }
   /** Both have keys; the peer's first record has not come yet. */
   | { readonly kind: "confirming" | "up"; readonly layer: RecordLayer; readonly peer: PeerIdentity }
@@ -58,16 +57,20 @@ export class Association {
   #stage: Stage;
   #peerId: number | undefined;
   #protocol: Protocol = "foreground";
+  readonly #path: PeerPath;
+  readonly #vigil: Vigil;
   #startedAtUs: number;
-  #spokeAtUs: number;
 
   constructor(nowUs: number, options: AssociationOptions) {
     this.#options = options;
+    this.#path = new PeerPath(options.side, options.host, options.ports);
+    this.#vigil = new Vigil(nowUs, options.side === "initiator" && !options.singlePort);
     this.#peerId = options.peerId;
     this.#startedAtUs = nowUs;
-    this.#spokeAtUs = nowUs;
-    const greeting = { kind: "greeting", cookie: undefined, helloAtUs: nowUs, tries: 0 } as const;
-    this.#stage = options.side === "initiator" ? { ...greeting } : { kind: "handshaking" };
+    this.#stage =
+      options.side === "initiator"
+        ? { kind: "greeting", greeting: new Greeting(nowUs, options.id, options.singlePort) }
+        : { kind: "handshaking" };
   }
 
   get closed(): boolean {
@@ -79,7 +82,7 @@ export class Association {
   }
 
   get host(): string {
-    return this.#options.host;
+    return this.#path.host;
   }
 
   /** The smoothed round trip, in microseconds. */
@@ -101,18 +104,38 @@ export class Association {
   start(nowUs: number, outbox: AssociationOutbox): void {
     const { id, side, anonymous } = this.#options;
     outbox.handshakeStart(id, side, anonymous);
-    if (side === "initiator") this.#sayHello(nowUs, outbox);
+    if (this.#stage.kind === "greeting") this.#sayHello(nowUs, this.#stage.greeting, outbox);
   }
 
-  /** Applies datagrams that name our id and come from the peer's host, in one go. */
-  onDatagrams(nowUs: number, datagrams: readonly Datagram[], outbox: AssociationOutbox): void {
+  /**
+   * Applies datagrams that name our id and came in one go.
+   *
+   * @returns `false` where they came from another host than the peer's, and are not the peer's.
+   */
+  onDatagrams(
+    nowUs: number,
+    from: Address,
+    datagrams: readonly ReadDatagram[],
+    outbox: AssociationOutbox,
+  ): boolean {
+    const isHost = from.host === this.host;
+    const layer = this.#stage.kind === "up" ? this.#stage.layer : undefined;
     const records: RecordDatagram[] = [];
     for (const datagram of datagrams) {
-      if (datagram.kind === "record") records.push(datagram);
-      else this.#onDatagram(nowUs, datagram, outbox);
+      // From elsewhere only what shows by itself that it is the peer's may have any effect.
+      if (datagram.kind === "record" && (isHost || layer?.isFreshWhole(datagram))) {
+        records.push(datagram);
+      } else if (isHost) {
+        this.#onDatagram(nowUs, datagram, outbox);
+      }
     }
-    if (records.length > 0) this.#onRecords(nowUs, records, outbox);
+    const channel = records.length > 0 && this.#onRecords(nowUs, records, outbox);
+    if (channel !== false) {
+      const bytes = datagrams.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+      this.#onOpened(nowUs, { from, channel, bytes }, outbox);
+    }
     this.#flush(nowUs, outbox);
+    return isHost || channel !== false;
   }
 
   #onDatagram(nowUs: number, datagram: Datagram, outbox: AssociationOutbox): void {
@@ -156,10 +179,14 @@ export class Association {
     const stage = this.#stage;
     if (stage.kind === "closed") return;
     if (stage.kind !== "up" && nowUs >= this.#startedAtUs + HANDSHAKE_US_MAX) {
-      this.#down(nowUs, "unreachable", this.#unreachable(), false, outbox);
+      const { port } = this.#path.address("message-small");
+      const reason = unreachableReason(this.host, port, stage.kind === "greeting");
+      this.#down(nowUs, "unreachable", reason, false, outbox);
       return;
     }
-    if (stage.kind === "greeting" && nowUs >= this.#helloDue(stage)) this.#sayHello(nowUs, outbox);
+    if (stage.kind === "greeting" && nowUs >= stage.greeting.dueUs) {
+      this.#sayHello(nowUs, stage.greeting, outbox);
+    }
     const shaking = stage.kind === "handshaking" || stage.kind === "confirming";
     if (shaking && this.#flights.due().atUs <= nowUs) {
       this.#sendFlights(this.#flights.resend(nowUs), outbox);
@@ -178,13 +205,13 @@ export class Association {
     const limit = { atUs: this.#startedAtUs + HANDSHAKE_US_MAX, reason: "handshake limit" };
     switch (stage.kind) {
       case "greeting":
-        return earlier({ atUs: this.#helloDue(stage), reason: "hello" }, limit);
+        return earlier({ atUs: stage.greeting.dueUs, reason: "hello" }, limit);
       case "handshaking":
         return earlier(this.#flights.due(), limit);
       case "confirming":
         return earlier(earlier(stage.layer.due(), this.#flights.due()), limit);
       case "up":
-        return earlier(stage.layer.due(), this.#watchDue(stage.layer));
+        return earlier(stage.layer.due(), this.#vigil.due(stage.layer));
       case "closed":
         return NEVER;
     }
@@ -195,12 +222,13 @@ export class Association {
     if (protocol === this.#protocol) return;
     this.#protocol = protocol;
     this.#layer()?.useProtocol(protocol);
+    this.#vigil.openAgain();
   }
 
   /** Sends a message; `false` where the association is not up. */
   sendMessage(nowUs: number, message: Uint8Array, outbox: AssociationOutbox): boolean {
     if (this.#stage.kind !== "up") return false;
-    this.#stage.layer.addMessage(this.#messageChannel(message.length), message);
+    this.#stage.layer.addMessage(messageChannel(this.#protocol, message.length), message);
     this.#flush(nowUs, outbox);
     return true;
   }
@@ -212,8 +240,7 @@ export class Association {
     outbox: AssociationOutbox,
   ): boolean {
     if (this.#stage.kind !== "up") return false;
-    const channel = this.#protocol === "foreground" ? "content-foreground" : "content-background";
-    this.#stage.layer.addBlock(channel, block.requestId, block.offsetBytes, block.data);
+    this.#stage.layer.addBlock(`content-${this.#protocol}`, block);
     this.#flush(nowUs, outbox);
     return true;
   }
@@ -238,49 +265,23 @@ export class Association {
     return stage.kind === "up" || stage.kind === "confirming" ? stage.layer : undefined;
   }
 
-  #messageChannel(lengthBytes: number): Channel {
-    if (lengthBytes <= SMALL_MESSAGE_BYTES) return "message-small";
-    return this.#protocol === "foreground"
-      ? "message-large-foreground"
-      : "message-large-background";
-  }
-
-  #helloDue(stage: { readonly helloAtUs: number; readonly tries: number }): number {
-    return stage.helloAtUs + HANDSHAKE_RESEND_US * 2 ** Math.min(4, Math.max(0, stage.tries - 1));
-  }
-
-  #sayHello(nowUs: number, outbox: AssociationOutbox): void {
-    const stage = this.#stage;
-    if (stage.kind !== "greeting") return;
-    stage.helloAtUs = nowUs;
-    stage.tries += 1;
-    const withTls = stage.cookie !== undefined && this.#flights.opening.length > 0;
-    const hello = encodeHello({
-      channel: CHANNELS["message-small"],
-      source: this.#options.id,
-      singlePort: this.#options.singlePort,
-      versions: [PROTOCOL_VERSION],
-      cookie: withTls ? (stage.cookie ?? NO_BYTES) : NO_BYTES,
-      tls: withTls ? this.#flights.opening : NO_BYTES,
-    });
-    outbox.send(this.#address("message-small"), "message-small", hello, hello.length);
+  #sayHello(nowUs: number, greeting: Greeting, outbox: AssociationOutbox): void {
+    const hello = greeting.hello(nowUs, this.#flights.opening);
+    outbox.send(this.#path.address("message-small"), "message-small", hello, hello.length);
   }
 
   #onRetry(nowUs: number, cookie: Uint8Array, outbox: AssociationOutbox): void {
     const stage = this.#stage;
-    if (stage.kind !== "greeting" || stage.cookie !== undefined) return;
-    if (stage.tries === 1) this.#rtt.onSample(Math.max(1, nowUs - stage.helloAtUs), 0);
-    stage.cookie = cookie.slice();
+    if (stage.kind !== "greeting" || stage.greeting.answered) return;
+    const rttUs = stage.greeting.onRetry(nowUs, cookie);
+    if (rttUs > 0) this.#rtt.onSample(rttUs, 0);
     // TLS bytes come from the world a moment later on the first try; they say HELLO again then.
-    if (this.#flights.opening.length > 0) this.#sayHello(nowUs, outbox);
+    if (this.#flights.opening.length > 0) this.#sayHello(nowUs, stage.greeting, outbox);
   }
 
   #onUnsupported(nowUs: number, versions: readonly number[], outbox: AssociationOutbox): void {
     if (this.#stage.kind !== "greeting") return;
-    const reason =
-      `${this.#options.host} speaks protocol versions ${versions.join(", ")} and this is ` +
-      `version ${PROTOCOL_VERSION}: update the older of the two`;
-    this.#down(nowUs, "version-mismatch", reason, false, outbox);
+    this.#down(nowUs, "version-mismatch", versionReason(this.host, versions), false, outbox);
   }
 
   #onOwnTls(nowUs: number, bytes: Uint8Array, outbox: AssociationOutbox): void {
@@ -288,7 +289,7 @@ export class Association {
     if (stage.kind === "closed") return;
     const flights = this.#flights.add(nowUs, bytes);
     if (stage.kind !== "greeting") this.#sendFlights(flights, outbox);
-    else if (stage.cookie !== undefined) this.#sayHello(nowUs, outbox);
+    else if (stage.greeting.answered) this.#sayHello(nowUs, stage.greeting, outbox);
   }
 
   #onHandshake(
@@ -298,7 +299,7 @@ export class Association {
   ): void {
     if (this.#stage.kind === "closed") return;
     if (this.#stage.kind === "greeting") {
-      if (this.#stage.cookie === undefined) return;
+      if (!this.#stage.greeting.answered) return;
       this.#stage = { kind: "handshaking" };
     }
     this.#peerId ??= datagram.source;
@@ -319,7 +320,7 @@ export class Association {
         receivedBytes: this.#flights.receivedBytes,
         tls,
       });
-      outbox.send(this.#address("message-small"), "message-small", datagram, datagram.length);
+      outbox.send(this.#path.address("message-small"), "message-small", datagram, datagram.length);
     }
   }
 
@@ -355,15 +356,21 @@ export class Association {
     this.#onRecords(nowUs, this.#early.splice(0), outbox);
   }
 
-  #onRecords(nowUs: number, datagrams: readonly RecordDatagram[], outbox: AssociationOutbox): void {
+  /** Applies records; returns the channel of the newest packet that opened one, or `false`. */
+  #onRecords(
+    nowUs: number,
+    datagrams: readonly RecordDatagram[],
+    outbox: AssociationOutbox,
+  ): Channel | false {
+    let opened: Channel | false = false;
     const stage = this.#stage;
     if (stage.kind === "handshaking") {
       for (const datagram of datagrams.slice(0, EARLY_DATAGRAMS_MAX - this.#early.length)) {
         this.#early.push({ ...datagram, payload: detached(datagram.payload) });
       }
-      return;
+      return false;
     }
-    if (stage.kind !== "confirming" && stage.kind !== "up") return;
+    if (stage.kind !== "confirming" && stage.kind !== "up") return false;
     stage.layer.onDatagrams(nowUs, datagrams, {
       onMessage: (bytes) => this.#onMessage(bytes, outbox),
       onBlock: (requestId, offsetBytes, data) => {
@@ -372,6 +379,10 @@ export class Association {
           outbox.report({ kind: "block-received", association, requestId, offsetBytes, data });
         }
       },
+      onOpened: (channel) => {
+        opened = channel;
+      },
+      onResponse: (token) => this.#onResponse(nowUs, token, outbox),
       onClose: (code, reason, byPeer) => {
         const name = refusalOfCloseCode(code) ?? closeName(code);
         if (byPeer) this.#report({ code: name, reason, byPeer }, outbox);
@@ -379,6 +390,33 @@ export class Association {
       },
     });
     this.#confirm(stage, outbox);
+    return opened;
+  }
+
+  /** What only the peer can have said came from this address: it may be there now. */
+  #onOpened(
+    nowUs: number,
+    arrival: { readonly from: Address; readonly channel: Channel; readonly bytes: number },
+    outbox: AssociationOutbox,
+  ): void {
+    const stage = this.#stage;
+    if (stage.kind !== "up") return;
+    const challenge = this.#path.onOpened(nowUs, arrival, {
+      waitUs: stage.layer.ptoUs,
+      token: () => this.#options.crypto.randomBytes(TOKEN_BYTES),
+    });
+    if (challenge === undefined) return;
+    const { to, token } = challenge;
+    stage.layer.sendChallenge(nowUs, arrival.channel, token, (channel, bytes, segmentBytes) =>
+      outbox.send(to, channel, bytes, segmentBytes),
+    );
+  }
+
+  #onResponse(nowUs: number, token: Uint8Array, outbox: AssociationOutbox): void {
+    if (this.#path.onResponse(token) !== "host") return;
+    this.#layer()?.onPathChanged(nowUs);
+    const { id: association } = this.#options;
+    outbox.report({ kind: "association-moved", association, host: this.host });
   }
 
   #onMessage(bytes: Uint8Array, outbox: AssociationOutbox): void {
@@ -393,51 +431,48 @@ export class Association {
     if (stage.kind !== "confirming" || this.#stage !== stage || !stage.layer.opened) return;
     this.#stage = { kind: "up", layer: stage.layer, peer: stage.peer };
     outbox.handshakeEnd(this.#options.id);
-    const { id, host, side } = this.#options;
-    outbox.report({ kind: "association-up", association: id, peer: stage.peer, host, side });
+    const { id: association, side } = this.#options;
+    const { peer } = stage;
+    outbox.report({ kind: "association-up", association, peer, host: this.host, side });
   }
 
   #watch(nowUs: number, layer: RecordLayer, outbox: AssociationOutbox): void {
-    const silentUs = nowUs - layer.heardAtUs;
-    if ((layer.waiting && silentUs >= SILENCE_US_MAX) || silentUs >= IDLE_US_MAX) {
-      const reason = `${this.#options.host} has not answered for ${Math.round(silentUs / 1e6)} s`;
+    const { silentUs, speaks, opens, isLost } = this.#vigil.watch(nowUs, layer);
+    if (silentUs !== undefined) {
+      const reason = `${this.host} has not answered for ${Math.round(silentUs / 1e6)} s`;
       this.#down(nowUs, "silent", reason, false, outbox);
-    } else if (layer.exhausted) {
+      return;
+    }
+    if (layer.exhausted) {
       this.#down(nowUs, "exhausted", "the numbers of this association are used up", false, outbox);
-    } else if (nowUs - Math.max(layer.heardAtUs, this.#spokeAtUs) >= KEEPALIVE_US) {
-      this.#spokeAtUs = nowUs;
-      layer.addPing();
+      return;
+    }
+    if (speaks) layer.addPing();
+    if (opens) this.#sendOpeners(nowUs, layer, outbox);
+    if (isLost) {
+      // Perhaps we are elsewhere now, or what stands between has forgotten us: the peer believes a
+      // new address only of what opens by itself, and we go back to a port that was open once.
+      layer.sendOpener(nowUs, "reply-small", this.#sendOn(outbox));
+      this.#path.onSilence();
     }
   }
 
-  #watchDue(layer: RecordLayer): Due {
-    const spokeAtUs = Math.max(layer.heardAtUs, this.#spokeAtUs);
-    const keepalive = { atUs: spokeAtUs + KEEPALIVE_US, reason: "keep-alive" };
-    const limitUs = layer.waiting ? SILENCE_US_MAX : IDLE_US_MAX;
-    return earlier(keepalive, { atUs: layer.heardAtUs + limitUs, reason: "silence" });
+  /** Opens the ways on which the responder may send much: what stands between may be shut. */
+  #sendOpeners(nowUs: number, layer: RecordLayer, outbox: AssociationOutbox): void {
+    for (const channel of bulkChannels(this.#protocol)) {
+      if (this.#path.address(channel).port === 0) continue;
+      layer.sendOpener(nowUs, channel, this.#sendOn(outbox));
+    }
   }
 
   #flush(nowUs: number, outbox: AssociationOutbox): void {
-    this.#layer()?.flush(nowUs, this.#sendOn(outbox));
+    const bytesMax = outbox.datagramBytesMax?.(this.host) ?? DATAGRAM_BYTES_INITIAL;
+    this.#layer()?.flush(nowUs, this.#sendOn(outbox), bytesMax);
   }
 
   #sendOn(outbox: AssociationOutbox) {
     return (channel: Channel, bytes: Uint8Array, segmentBytes: number): boolean =>
-      outbox.send(this.#address(channel), channel, bytes, segmentBytes);
-  }
-
-  #address(channel: Channel): Address {
-    const { host, ports } = this.#options;
-    if (ports.kind === "single") return { host, port: ports.port };
-    return { host, port: ports.table[channel] ?? 0 };
-  }
-
-  #unreachable(): string {
-    const { host } = this.#options;
-    const port = this.#address("message-small").port;
-    return this.#stage.kind === "greeting"
-      ? `${host} does not answer on UDP port ${port}: is it running, and is the port open?`
-      : `${host} did not finish the handshake within ${HANDSHAKE_US_MAX / 1e6} s`;
+      outbox.send(this.#path.address(channel), channel, bytes, segmentBytes);
   }
 
   #down(
@@ -459,12 +494,7 @@ export class Association {
     const wasUp = this.#stage.kind === "up";
     if (!wasUp) outbox.handshakeEnd(this.#options.id);
     this.#stage = { kind: "closed" };
-    const { id: association, host } = this.#options;
-    outbox.report({ kind: "association-down", association, host, ...end, wasUp });
+    const association = this.#options.id;
+    outbox.report({ kind: "association-down", association, host: this.host, ...end, wasUp });
   }
 }
-
-/** What travels as a small message; the rest are large ones with ports of their own. */
-const SMALL_MESSAGE_BYTES = 1_024;
-
-const NO_BYTES: Uint8Array = new Uint8Array(0);

@@ -83,6 +83,15 @@ export const REKEY_US: number = 3_600 * SECOND;
  */
 export const FAILED_OPENINGS_MAX: number = 1 << 24;
 
+/** How often a length of datagrams is tried before it counts as too long (RFC 8899, 5.1.2). */
+export const MTU_PROBES_MAX = 3;
+
+/** How long after a black hole longer datagrams are tried again. */
+export const MTU_RETRY_US: number = 60 * SECOND;
+
+/** How often an initiator keeps the ways open on which it may be sent much. */
+export const OPENER_US: number = 20 * SECOND;
+
 /** How long a spoilt record keeps an association at one record a datagram. */
 export const SINGLE_US: number = 60 * SECOND;
 

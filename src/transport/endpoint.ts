@@ -1,17 +1,17 @@
 import { PROTOCOL_VERSION } from "../base/constants.ts";
 import { Deadlines } from "../base/deadlines.ts";
 import type { Due, Machine } from "../base/machine.ts";
-import {
-  CHANNELS,
-  type Channel,
-  channelOf,
-  DEVICE_PORTS,
-  offsetPorts,
-} from "../effects/channels.ts";
+import { CHANNELS, type Channel, channelOf } from "../effects/channels.ts";
 import type { Crypto } from "../effects/crypto.ts";
 import type { HandshakeInput, Side } from "../effects/handshake.ts";
 import type { Address, NetworkInput } from "../effects/network.ts";
-import { type Datagram, decodeDatagram, encodeRetry, encodeUnsupported } from "../wire/datagram.ts";
+import {
+  type Datagram,
+  decodeDatagram,
+  encodeRetry,
+  encodeUnsupported,
+  type ReadDatagram,
+} from "../wire/datagram.ts";
 import { Association } from "./association.ts";
 import type {
   AssociationEvent,
@@ -212,7 +212,7 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
 
   /** Applies an arrival: one datagram, or several that the system joined (DG3). */
   #onArrival(nowUs: number, from: Address, bytes: Uint8Array, outbox: AssociationOutbox): void {
-    let group: Datagram[] = [];
+    let group: ReadDatagram[] = [];
     for (let at = 0; at < bytes.length || at === 0; ) {
       const decoded = decodeDatagram(bytes, at);
       if (!decoded.ok || channelOf(decoded.value.channel) === undefined) {
@@ -239,18 +239,20 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
   #onDatagrams(
     nowUs: number,
     from: Address,
-    datagrams: readonly Datagram[],
+    datagrams: readonly ReadDatagram[],
     outbox: AssociationOutbox,
   ): void {
     const id = destinationOf(datagrams[0]);
     const association = this.#associations.get(id);
     if (association === undefined) {
       this.counters.unknownAssociation += datagrams.length;
-    } else if (association.host !== from.host) {
-      this.counters.wrongSource += datagrams.length;
-    } else {
-      this.#with(id, outbox, (known, own) => known.onDatagrams(nowUs, datagrams, own));
+      return;
     }
+    this.#with(id, outbox, (known, own) => {
+      if (!known.onDatagrams(nowUs, from, datagrams, own)) {
+        this.counters.wrongSource += datagrams.length;
+      }
+    });
   }
 
   #onHello(
@@ -299,7 +301,7 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
       side: "responder",
       policy: this.#options.inboundPolicy(),
       host: from.host,
-      ports: hello.singlePort ? { kind: "single", port: from.port } : tableAround(from.port),
+      ports: { kind: "single", port: from.port },
       anonymous: false,
       singlePort: this.#options.singlePort,
       peerId: hello.source,
@@ -390,6 +392,10 @@ class OwnOutbox implements AssociationOutbox {
     return sent;
   }
 
+  datagramBytesMax(host: string): number | undefined {
+    return this.#outbox.datagramBytesMax?.(host);
+  }
+
   handshakeStart(key: number, side: Side, anonymous: boolean): void {
     this.#outbox.handshakeStart(key, side, anonymous);
   }
@@ -410,16 +416,6 @@ class OwnOutbox implements AssociationOutbox {
 /** The association that a datagram names; 0, which names none, for those that begin one. */
 function destinationOf(datagram: Datagram | undefined): number {
   return datagram === undefined || datagram.kind === "hello" ? 0 : datagram.destination;
-}
-
-/**
- * The ports of a device whose small messages come from `port`: the table, moved as a whole. Where
- * it cannot be moved that far, `port` has to do for all.
- */
-function tableAround(port: number): PeerPorts {
-  const table = offsetPorts(DEVICE_PORTS, port - (DEVICE_PORTS["message-small"] ?? 0));
-  const fits = Object.values(table).every((moved) => moved >= 1 && moved <= 65_535);
-  return fits ? { kind: "table", table } : { kind: "single", port };
 }
 
 /** The /24 or /64 of an address, as text. */

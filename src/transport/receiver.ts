@@ -95,6 +95,15 @@ export class RecordReceiver {
     return 0;
   }
 
+  /** Whether a datagram is all of a record that has not been opened yet. */
+  isFreshWhole(datagram: RecordDatagram): boolean {
+    const { lane, record, fragment, last } = datagram;
+    if (fragment !== 0 || !last) return false;
+    return lane === "once"
+      ? record > this.#onceHighest - REPLAY_WINDOW && !this.#onceSeen.has(record)
+      : record >= this.#floor && record < this.#floor + RECORD_WINDOW && !this.#done.has(record);
+  }
+
   /** Applies all datagrams of a record that have come in one go; returns its plaintext. */
   onWhole(nowUs: number, fragments: readonly RecordDatagram[]): Uint8Array | undefined {
     const [first] = fragments;

@@ -1,10 +1,11 @@
 import { ByteWriter } from "../base/byte-writer.ts";
 import { type Due, earlier } from "../base/machine.ts";
-import { CHANNELS, type Channel } from "../effects/channels.ts";
-import type { Crypto } from "../effects/crypto.ts";
+import { MS } from "../base/units.ts";
+import { CHANNELS, type Channel, channelOf } from "../effects/channels.ts";
+import { type Crypto, TAG_BYTES } from "../effects/crypto.ts";
 import type { Side } from "../effects/handshake.ts";
 import { RECORD_HEADER_BYTES, type RecordDatagram, writeRecordHeader } from "../wire/datagram.ts";
-import { type Frame, readFrames, writeFrame } from "../wire/frames.ts";
+import { type Frame, readFrames, TOKEN_BYTES, writeFrame, writePadding } from "../wire/frames.ts";
 import type { Protocol } from "./association-types.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import { background } from "./congestion/background.ts";
@@ -19,6 +20,7 @@ import {
 import { type AssociationIds, OpenKeys, SealKeys } from "./keys.ts";
 import { framed, MessageStream } from "./message-stream.ts";
 import { Outgoing } from "./outgoing.ts";
+import { PathMtu } from "./path-mtu.ts";
 import { RecordReceiver } from "./receiver.ts";
 import type { RttEstimator } from "./rtt.ts";
 import { RecordSender, type SendOn } from "./sender.ts";
@@ -27,9 +29,19 @@ import { RecordSender, type SendOn } from "./sender.ts";
 export type RecordEvents = {
   onMessage(bytes: Uint8Array): void;
   onBlock(requestId: number, offsetBytes: number, data: Uint8Array): void;
+  /** A record of this channel opened; its newest packet came with this arrival. */
+  onOpened(channel: Channel): void;
+  /** The peer has answered a challenge that was not the layer's own. */
+  onResponse(token: Uint8Array): void;
   /** The peer closed, or (`byPeer` false) broke a rule and is to be cut off. */
   onClose(code: number, reason: string, byPeer: boolean): void;
 };
+
+/** Most challenges that are answered after one arrival. */
+const ANSWERS_MAX = 16;
+
+/** How long a probe of the path's length may take, at least: a peer may be busy. */
+const MTU_WAIT_US_MIN = 100 * MS;
 
 /** Most bytes of a stream frame, so that a long message does not hold up the window at once. */
 const STREAM_CHUNK_BYTES = 16_384;
@@ -44,9 +56,15 @@ export class RecordLayer {
   readonly #peer: number;
   #streamBytes = 0;
   #nextOnce = 0;
+  #contentChannel: Channel = "content-foreground";
   #ackChannel: Channel = "reply-small";
   #heardAtUs: number;
   #opened = false;
+  #newestPacket = -1;
+  readonly #mtu = new PathMtu();
+  /** What the peer wants back. */
+  #answers: Uint8Array[] = [];
+  readonly #randomBytes: (length: number) => Uint8Array;
 
   constructor(options: {
     readonly nowUs: number;
@@ -70,6 +88,7 @@ export class RecordLayer {
       controller: foreground(),
     });
     this.#heardAtUs = nowUs;
+    this.#randomBytes = (length) => options.crypto.randomBytes(length);
   }
 
   /** Whether a record of the peer's has been opened: only then is the association up. */
@@ -82,9 +101,19 @@ export class RecordLayer {
     return this.#heardAtUs;
   }
 
-  /** Whether the peer owes us an acknowledgement. */
-  get waiting(): boolean {
-    return this.#sender.waiting;
+  /** Since when the peer owes us an acknowledgement; `undefined` where it owes none. */
+  get owedSinceUs(): number | undefined {
+    return this.#sender.owedSinceUs;
+  }
+
+  /** How many times in a row nothing has come back for a probe timeout. */
+  get backoffs(): number {
+    return this.#sender.backoffs;
+  }
+
+  /** How long to wait for an answer before asking again. */
+  get ptoUs(): number {
+    return this.#sender.ptoUs;
   }
 
   get exhausted(): boolean {
@@ -126,7 +155,12 @@ export class RecordLayer {
     }
   }
 
-  addBlock(channel: Channel, requestId: number, offsetBytes: number, data: Uint8Array): void {
+  addBlock(
+    channel: Channel,
+    block: { readonly requestId: number; readonly offsetBytes: number; readonly data: Uint8Array },
+  ): void {
+    const { requestId, offsetBytes, data } = block;
+    this.#contentChannel = channel;
     this.#outgoing.add(channel, { kind: "block", requestId, offsetBytes, data });
   }
 
@@ -143,7 +177,12 @@ export class RecordLayer {
   }
 
   due(): Due {
-    return earlier(this.#receiver.due(), this.#sender.due());
+    return earlier(earlier(this.#receiver.due(), this.#sender.due()), this.#mtu.due());
+  }
+
+  /** Whether this datagram could bring something by itself that has not come before. */
+  isFreshWhole(datagram: RecordDatagram): boolean {
+    return this.#receiver.isFreshWhole(datagram);
   }
 
   /** Applies datagrams that came in one go; what they bring goes to `events`. */
@@ -156,8 +195,17 @@ export class RecordLayer {
           ? this.#receiver.onWhole(nowUs, datagrams.slice(index, index + count))
           : datagram && this.#receiver.onDatagram(nowUs, datagram);
       index += Math.max(1, count);
+      if (plaintext !== undefined && datagram !== undefined) this.#noteOpened(datagram, events);
       this.#onPlaintext(nowUs, plaintext, events);
     }
+  }
+
+  #noteOpened(datagram: RecordDatagram, events: RecordEvents): void {
+    // What is overtaken on its way does not say where the peer is now.
+    if (datagram.packet <= this.#newestPacket) return;
+    this.#newestPacket = datagram.packet;
+    const channel = channelOf(datagram.channel);
+    if (channel !== undefined) events.onOpened(channel);
   }
 
   #onPlaintext(nowUs: number, plaintext: Uint8Array | undefined, events: RecordEvents): void {
@@ -176,8 +224,18 @@ export class RecordLayer {
   }
 
   /** Does what is due and sends what may be sent. */
-  flush(nowUs: number, send: SendOn): void {
+  flush(nowUs: number, send: SendOn, bytesMax: number): void {
     this.#sender.onTimer(nowUs);
+    if (this.#sender.suspectsBlackHole(nowUs)) {
+      this.#mtu.onBlackHole(nowUs, bytesMax);
+      this.#sender.useSegmentBytes(nowUs, this.#mtu.segmentBytes);
+    }
+    for (const token of this.#answers.splice(0)) {
+      this.#sendOnce(nowUs, "reply-small", { kind: "response", token }, send);
+    }
+    // What is long enough to fill datagrams is worth knowing how long they may be.
+    if (this.#outgoing.blockBytes > 0) this.#mtu.start(nowUs, bytesMax);
+    if (this.#mtu.due().atUs <= nowUs) this.#probeMtu(nowUs, send);
     if (this.#receiver.due().atUs <= nowUs) {
       this.#sendOnce(nowUs, this.#ackChannel, this.#receiver.takeAck(nowUs), send);
     }
@@ -187,6 +245,32 @@ export class RecordLayer {
   /** Says good-bye; said once, it may be lost. */
   sendClose(nowUs: number, code: number, reason: string, send: SendOn): void {
     this.#sendOnce(nowUs, "reply-small", { kind: "close", code, reason }, send);
+  }
+
+  /** Asks the peer to answer, which shows that it is there; said once, it may be lost. */
+  sendChallenge(nowUs: number, channel: Channel, token: Uint8Array, send: SendOn): void {
+    this.#sendOnce(nowUs, channel, { kind: "challenge", token }, send);
+  }
+
+  /** Shows the peer where we are; said once, it may be lost. */
+  sendOpener(nowUs: number, channel: Channel, send: SendOn): void {
+    this.#sendOnce(nowUs, channel, { kind: "ping" }, send);
+  }
+
+  /** The peer is at another host: what was learnt of the path is worth nothing. */
+  onPathChanged(nowUs: number): void {
+    this.#mtu.reset();
+    this.#sender.useSegmentBytes(nowUs, this.#mtu.segmentBytes);
+    this.#sender.onPathChanged(nowUs);
+  }
+
+  #probeMtu(nowUs: number, send: SendOn): void {
+    const waitUs = Math.max(this.#sender.ptoUs, MTU_WAIT_US_MIN);
+    const token = () => this.#randomBytes(TOKEN_BYTES);
+    const probe = this.#mtu.takeProbe(nowUs, { waitUs, token });
+    if (probe === undefined) return;
+    const frame = { kind: "challenge", token: probe.token } as const;
+    this.#sendOnce(nowUs, this.#contentChannel, frame, send, probe.bytes);
   }
 
   #onFrame(nowUs: number, frame: Frame, events: RecordEvents): void {
@@ -205,6 +289,16 @@ export class RecordLayer {
         break;
       case "ping":
         break;
+      case "challenge":
+        if (this.#answers.length < ANSWERS_MAX) this.#answers.push(frame.token.slice());
+        break;
+      case "response":
+        if (this.#mtu.onResponse(frame.token)) {
+          this.#sender.useSegmentBytes(nowUs, this.#mtu.segmentBytes);
+        } else {
+          events.onResponse(frame.token);
+        }
+        break;
       case "close":
         events.onClose(frame.code, frame.reason, true);
         break;
@@ -220,9 +314,11 @@ export class RecordLayer {
     for (const message of messages.value) events.onMessage(message);
   }
 
-  #sendOnce(nowUs: number, channel: Channel, frame: Frame, send: SendOn): void {
-    const writer = new ByteWriter(512);
+  #sendOnce(nowUs: number, channel: Channel, frame: Frame, send: SendOn, datagramBytes = 0): void {
+    const writer = new ByteWriter(256);
     writeFrame(writer, frame);
+    const paddedBytes = datagramBytes - RECORD_HEADER_BYTES - TAG_BYTES;
+    writePadding(writer, paddedBytes - writer.length);
     const record = this.#nextOnce++;
     const phase = this.#seal.phase(nowUs);
     const destination = this.#peer;

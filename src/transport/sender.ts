@@ -9,6 +9,7 @@ import {
 } from "../wire/datagram.ts";
 import { type AckFrame, type PacketRange, readFrames } from "../wire/frames.ts";
 import type { Controller } from "./congestion/controller.ts";
+import { isSpoilt, Lateness } from "./congestion/lateness.ts";
 import { Pacer } from "./congestion/pacer.ts";
 import {
   ACK_DELAY_US_MAX,
@@ -20,6 +21,7 @@ import {
   RECORD_WINDOW,
 } from "./constants.ts";
 import type { SealKeys } from "./keys.ts";
+import { LongLosses } from "./long-losses.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { cutRecord, joinRecord } from "./record-image.ts";
 import type { RttEstimator } from "./rtt.ts";
@@ -27,6 +29,12 @@ import { datagramBytes, type OutRecord, SentPackets } from "./sent-packets.ts";
 
 /** Puts datagrams on the wire; `false` where the world's queue is full. */
 export type SendOn = (channel: Channel, bytes: Uint8Array, segmentBytes: number) => boolean;
+
+/** What may leave at once where records leave in trains: two of them. */
+const TRAINS_BYTES = 2 * RECORD_BYTES_MAX;
+
+/** How much time's worth of datagrams leaves in one turn: each turn has its price. */
+const TURN_US = 3 * MS;
 
 /** How long a record may take on its line: whoever waits for its first byte waits for its last. */
 const RECORD_US_MAX = 20 * MS;
@@ -70,6 +78,10 @@ export class RecordSender {
   #paced: Due = NEVER;
   #blocked = false;
   #sentBytes = 0;
+  readonly #lateness = new Lateness();
+  /** Since when the peer owes us an acknowledgement without having sent one. */
+  #owedSinceUs: number | undefined;
+  readonly #longLosses = new LongLosses();
 
   constructor(options: {
     readonly keys: SealKeys;
@@ -91,6 +103,27 @@ export class RecordSender {
     return this.#records.size > 0;
   }
 
+  /** Since when the peer owes us an acknowledgement; `undefined` where it owes none. */
+  get owedSinceUs(): number | undefined {
+    return this.#owedSinceUs;
+  }
+
+  /** How many times in a row a probe has gone out and nothing has come back. */
+  get backoffs(): number {
+    return this.#backoffs;
+  }
+
+  /** How long to wait for an answer before asking again. */
+  get ptoUs(): number {
+    return this.#rtt.ptoUs(ACK_DELAY_US_MAX, 0);
+  }
+
+  /** Whether it seems that datagrams of more than the first length no longer come through. */
+  suspectsBlackHole(nowUs: number): boolean {
+    if (this.#segmentBytes === DATAGRAM_BYTES_INITIAL) return false;
+    return this.#longLosses.isBlackHole(nowUs, this.ptoUs, this.#backoffs);
+  }
+
   /** Whether the numbers of packets or records have run out. */
   get exhausted(): boolean {
     return this.#nextPacket >= NUMBER_MAX || this.#nextRecord >= NUMBER_MAX;
@@ -104,6 +137,18 @@ export class RecordSender {
   /** Takes another law from now on: the devices turned out to be in one office, or in two. */
   useController(controller: Controller): void {
     this.#controller = controller;
+  }
+
+  /** The path is another one: what is under way on the old one counts as lost. */
+  onPathChanged(nowUs: number): void {
+    this.#backoffs = 0;
+    this.#owedSinceUs = this.#records.size === 0 ? undefined : nowUs;
+    const { end } = this.#sent;
+    for (let packet = this.#sent.oldest; packet < end; packet += 1) {
+      const record = this.#sent.recordOf(packet);
+      if (record !== undefined) this.#loseOldest(packet, record);
+    }
+    this.#controller.onPersistentCongestion(nowUs);
   }
 
   /** The number for a packet that is not ours to send again. */
@@ -135,6 +180,7 @@ export class RecordSender {
 
   /** Sends all that may be sent now. */
   pump(nowUs: number, send: SendOn): void {
+    this.#lateness.look(nowUs, this.#paced.atUs);
     this.#paced = NEVER;
     while (!this.#blocked) {
       const next = this.#nextToSend(nowUs);
@@ -146,8 +192,9 @@ export class RecordSender {
   }
 
   /** Cuts records into datagrams of this length; larger ones that are not done are sealed anew. */
-  useSegmentBytes(bytes: number): void {
+  useSegmentBytes(nowUs: number, bytes: number): void {
     this.#segmentBytes = bytes;
+    this.#longLosses.begin(nowUs);
     this.#sealAnew((record) => record.segmentBytes > bytes && record.image.length > bytes);
   }
 
@@ -161,6 +208,7 @@ export class RecordSender {
     if (ackedBytes > 0) {
       this.#backoffs = 0;
       this.#probes = 0;
+      this.#owedSinceUs = this.#records.size === 0 ? undefined : nowUs;
     }
     this.#detectLoss(nowUs);
     return ackedBytes > 0;
@@ -192,9 +240,15 @@ export class RecordSender {
     // A train that is cut at the edge of the window costs as much as a whole one.
     if (inTrains && roomBytes < leftBytes && this.#inFlightBytes > 0) return 0;
     const rate = this.#controller.pacingRate();
-    const allowedBytes = this.#pacer.allowance(nowUs, rate);
+    // Who is often late must send more at a time, or the line is idle until he is back.
+    const lateBytes = (rate * (this.#lateness.us + 2 * TURN_US)) / SECOND;
+    const allowedBytes = this.#pacer.allowance(nowUs, rate, inTrains ? TRAINS_BYTES : lateBytes);
     if (allowedBytes <= 0) {
-      this.#paced = { atUs: Math.max(nowUs + 1, this.#pacer.nextAtUs(rate)), reason: "pacing" };
+      const turnBytes = inTrains ? 1 : (rate * TURN_US) / SECOND;
+      this.#paced = {
+        atUs: Math.max(nowUs + 1, this.#pacer.nextAtUs(rate, turnBytes)),
+        reason: "pacing",
+      };
       return 0;
     }
     const mostBytes = inTrains ? roomBytes : Math.min(roomBytes, allowedBytes);
@@ -226,6 +280,7 @@ export class RecordSender {
     this.#pacer.onSent(bytes.length);
     this.#sentBytes += bytes.length;
     this.#lastSentAtUs = nowUs;
+    this.#owedSinceUs ??= nowUs;
     if (fragment < record.unsent) {
       this.#lost.shift();
     } else {
@@ -282,14 +337,18 @@ export class RecordSender {
         appLimited &&= this.#sent.appLimitedOf(packet);
         const fragment = this.#sent.fragmentOf(packet);
         ackedBytes += this.#takeOut(packet, record, fragment);
-        this.#noteAcked(record, fragment);
+        this.#noteAcked(nowUs, record, fragment);
       }
     }
     if (ackedBytes === 0) return 0;
     // Only the newest packet times the path: older ones waited for it at the other end.
     const rttUs = newestAtUs === undefined ? undefined : Math.max(1, nowUs - newestAtUs);
     if (rttUs !== undefined) this.#rtt.onSample(rttUs, Math.min(ack.delayUs, ACK_DELAY_US_MAX));
-    const pathUs = rttUs && Math.max(1, rttUs - Math.min(ack.delayUs, rttUs));
+    // What has waited for us shows nothing of the path.
+    const pathUs =
+      rttUs === undefined || isSpoilt(nowUs, this.#paced.atUs)
+        ? undefined
+        : Math.max(1, rttUs - Math.min(ack.delayUs, rttUs));
     this.#controller.onAcked(nowUs, { bytes: ackedBytes, rttUs: pathUs, appLimited });
     return ackedBytes;
   }
@@ -311,7 +370,8 @@ export class RecordSender {
     return clipped;
   }
 
-  #noteAcked(record: OutRecord, fragment: number): void {
+  #noteAcked(nowUs: number, record: OutRecord, fragment: number): void {
+    this.#longLosses.onArrived(nowUs, datagramBytes(record, fragment));
     record.ackedCount += 1 - (record.acked[fragment] ?? 0);
     record.acked[fragment] = 1;
     if (record.ackedCount === record.fragments) this.#complete.push(record);
@@ -355,7 +415,7 @@ export class RecordSender {
 
   #loseOldest(packet: number, record: OutRecord): void {
     const fragment = this.#sent.fragmentOf(packet);
-    this.#takeOut(packet, record, fragment);
+    this.#longLosses.onLost(this.#takeOut(packet, record, fragment));
     this.#lost.push({ record, fragment });
   }
 

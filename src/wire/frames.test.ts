@@ -11,6 +11,7 @@ import {
   type Frame,
   readFrames,
   STREAM_OVERHEAD_BYTES,
+  TOKEN_BYTES,
   writeFrame,
 } from "./frames.ts";
 
@@ -87,12 +88,29 @@ test("FR2: an ACK with as many ranges and records as allowed is one", () => {
   expect(readFrames(written([ack]))).toEqual([ack]);
 });
 
-test.each(["00", "07", "05ff", "02000000000000", "0600010561", "0500000000"])(
+test.each(["09", "07", "05ff", "02000000000000", "0600010561", "0701020304050607"])(
   "FR1: %s is not made of frames",
   (hex) => {
     expect(readFrames(fromHex(hex) ?? expect.fail())).toBeUndefined();
   },
 );
+
+test.each([
+  ["", 0],
+  ["05", 1],
+  ["0508aabbccddeeff0011", 2],
+])("FR10: padding ends a record, whatever stands in it (behind 0x%s)", (before, count) => {
+  const frames = readFrames(fromHex(`${before}00000005ff`) ?? expect.fail());
+
+  expect(frames?.length).toBe(count);
+});
+
+test("FR11, FR12: a challenge and its response lie on the wire as documented", () => {
+  const token = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+
+  expect(toHex(written([{ kind: "challenge", token }]))).toBe("070102030405060708");
+  expect(toHex(written([{ kind: "response", token }]))).toBe("080102030405060708");
+});
 
 test("FR7: a reason that is too long is cut, and one cut within a character is still a close", () => {
   const long = "é".repeat(200);
@@ -149,6 +167,10 @@ function frame(): fc.Arbitrary<Frame> {
     fc.record({ kind: fc.constant("block" as const), requestId: u32, offsetBytes: u32, data }),
     fc.record({ kind: fc.constant("abandon" as const), record: u32 }),
     fc.constant({ kind: "ping" as const }),
+    fc.record({
+      kind: fc.constantFrom("challenge" as const, "response" as const),
+      token: fc.uint8Array({ minLength: TOKEN_BYTES, maxLength: TOKEN_BYTES }),
+    }),
     fc.record({
       kind: fc.constant("close" as const),
       code: fc.nat(0xff_ff),

@@ -40,7 +40,9 @@ export type Frame =
   | { readonly kind: "abandon"; readonly record: number }
   /** Asks for an acknowledgement and nothing else. */
   | { readonly kind: "ping" }
-  | { readonly kind: "close"; readonly code: number; readonly reason: string };
+  | { readonly kind: "close"; readonly code: number; readonly reason: string }
+  /** Asks for a response with the same token: it shows that this came through, and where. */
+  | { readonly kind: "challenge" | "response"; readonly token: Uint8Array };
 
 /** Most packet ranges in one acknowledgement. */
 export const ACK_RANGES_MAX = 32;
@@ -57,7 +59,25 @@ export const STREAM_OVERHEAD_BYTES = 11;
 /** What a block frame adds to its data, in bytes. */
 export const BLOCK_OVERHEAD_BYTES = 11;
 
-const TYPE = { ack: 1, stream: 2, block: 3, abandon: 4, ping: 5, close: 6 } as const;
+/** Length of the token of a challenge. */
+export const TOKEN_BYTES = 8;
+
+const TYPE = {
+  padding: 0,
+  ack: 1,
+  stream: 2,
+  block: 3,
+  abandon: 4,
+  ping: 5,
+  close: 6,
+  challenge: 7,
+  response: 8,
+} as const;
+
+/** Fills a record's plaintext up with zeros, which end it. */
+export function writePadding(writer: ByteWriter, lengthBytes: number): void {
+  writer.bytes(new Uint8Array(Math.max(0, lengthBytes)));
+}
 
 /** Appends a frame to a record's plaintext. */
 export function writeFrame(writer: ByteWriter, frame: Frame): void {
@@ -82,6 +102,10 @@ export function writeFrame(writer: ByteWriter, frame: Frame): void {
       break;
     case "ping":
       break;
+    case "challenge":
+    case "response":
+      writer.bytes(frame.token);
+      break;
     case "close":
       writer.u16(frame.code);
       writeShort(writer, encodeUtf8(frame.reason).subarray(0, CLOSE_REASON_BYTES_MAX));
@@ -94,15 +118,17 @@ export function readFrames(plaintext: Uint8Array): readonly Frame[] | undefined 
   const reader = new ByteReader(plaintext);
   const frames: Frame[] = [];
   while (reader.remaining > 0) {
-    const frame = readFrame(reader);
+    const type = reader.u8();
+    if (type === TYPE.padding) break;
+    const frame = readFrame(type, reader);
     if (frame === undefined || reader.failed) return undefined;
     frames.push(frame);
   }
   return frames;
 }
 
-function readFrame(reader: ByteReader): Frame | undefined {
-  switch (reader.u8()) {
+function readFrame(type: number, reader: ByteReader): Frame | undefined {
+  switch (type) {
     case TYPE.ack:
       return readAck(reader);
     case TYPE.stream:
@@ -118,6 +144,10 @@ function readFrame(reader: ByteReader): Frame | undefined {
       return { kind: "abandon", record: reader.u32() };
     case TYPE.ping:
       return { kind: "ping" };
+    case TYPE.challenge:
+      return { kind: "challenge", token: reader.bytes(TOKEN_BYTES) };
+    case TYPE.response:
+      return { kind: "response", token: reader.bytes(TOKEN_BYTES) };
     case TYPE.close: {
       const code = reader.u16();
       // A reason cut within a character is still a close.

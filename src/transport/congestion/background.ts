@@ -25,7 +25,13 @@ const BASE_US_MAX = 60 * SECOND;
 const DRAIN_ROUNDS = 3;
 
 /** Late timers and batched acknowledgements on both sides, which are no queue. */
-const SLACK_US = 30 * MS;
+const SLACK_US = 60 * MS;
+
+/**
+ * Of how many rounds the smallest round trip shows the queue. A peer that waits for its processor
+ * answers everything late but the last of what it found, and a round may end before that.
+ */
+const QUEUE_ROUNDS = 3;
 
 /** What has happened in the present round. */
 type Round = { startUs: number; deliveredBytes: number; minRttUs: number; limited: boolean };
@@ -46,13 +52,17 @@ export function background(): Controller {
   let searching = true;
   let drainRounds = 0;
   let rates: readonly number[] = [RATE_INITIAL];
+  let queues: readonly number[] = [];
   let round: Round = newRound(0);
 
   const lineRate = (): number => Math.max(RATE_MIN, ...rates);
 
   const endRound = (nowUs: number): void => {
-    const queueUs = Math.max(0, round.minRttUs - baseUs);
-    const rate = (round.deliveredBytes * SECOND) / (nowUs - round.startUs);
+    queues = [...queues.slice(1 - QUEUE_ROUNDS), Math.max(0, round.minRttUs - baseUs)];
+    const queueUs = Math.min(...queues);
+    const delivered = (round.deliveredBytes * SECOND) / (nowUs - round.startUs);
+    // No more arrives than was sent: what goes beyond came at once after a wait.
+    const rate = Math.min(delivered, Math.max(gain, 1) * lineRate());
     // A round in which we had little to say shows a lower bound of the line's rate only.
     if (!round.limited || rate > lineRate()) rates = [...rates.slice(1 - RATE_ROUNDS), rate];
     if (queueUs > QUEUE_TARGET_US) searching = false;

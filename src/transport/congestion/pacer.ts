@@ -12,10 +12,14 @@ export class Pacer {
   #creditBytes = BURST_BYTES_MIN;
   #updatedAtUs = 0;
 
-  /** How many bytes may leave now, at `rate` bytes a second; at most zero where none may. */
-  allowance(nowUs: number, rate: number): number {
+  /**
+   * How many bytes may leave now, at `rate` bytes a second; at most zero where none may.
+   *
+   * @param burstBytesMin - What may leave at once, however slow the rate.
+   */
+  allowance(nowUs: number, rate: number, burstBytesMin = 0): number {
     if (!Number.isFinite(rate)) return Number.POSITIVE_INFINITY;
-    const burstBytes = Math.max(BURST_BYTES_MIN, (rate * BURST_US) / SECOND);
+    const burstBytes = Math.max(BURST_BYTES_MIN, burstBytesMin, (rate * BURST_US) / SECOND);
     const earned = (rate * Math.max(0, nowUs - this.#updatedAtUs)) / SECOND;
     this.#creditBytes = Math.min(burstBytes, this.#creditBytes + earned);
     this.#updatedAtUs = nowUs;
@@ -27,9 +31,9 @@ export class Pacer {
     this.#creditBytes -= bytes;
   }
 
-  /** When something may be sent again. Asked right after {@link allowance}. */
-  nextAtUs(rate: number): number {
-    if (this.#creditBytes > 0) return this.#updatedAtUs;
-    return this.#updatedAtUs + Math.ceil(((1 - this.#creditBytes) * SECOND) / rate);
+  /** When so much may be sent again that it is worth to wake. Asked right after {@link allowance}. */
+  nextAtUs(rate: number, worthBytes = 1): number {
+    const missingBytes = Math.max(0, worthBytes - this.#creditBytes);
+    return this.#updatedAtUs + Math.ceil((missingBytes * SECOND) / rate);
   }
 }
