@@ -1,6 +1,9 @@
 import { AGENT_KILL } from "./agent-kill.ts";
+import { BAD_PEER } from "./bad-peer.ts";
 import { LINK } from "./link.ts";
 import { LINK_CUT } from "./link-cut.ts";
+import { ORIGIN } from "./origin.ts";
+import { ROAM } from "./roam.ts";
 import { RVP_LOSS } from "./rvp-loss.ts";
 import { SERVER_LOSS } from "./server-loss.ts";
 import type { Bench } from "./stage.ts";
@@ -14,4 +17,7 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["server-loss", SERVER_LOSS],
   ["agent-kill", AGENT_KILL],
   ["link-cut", LINK_CUT],
+  ["roam", ROAM],
+  ["origin", ORIGIN],
+  ["bad-peer", BAD_PEER],
 ]);

@@ -5,16 +5,16 @@ import type { Bench, BenchResult, Stage } from "./stage.ts";
 export function faultBench(parts: {
   readonly claim: string;
   readonly faults: readonly string[];
+  readonly sizeText?: string;
   run(stage: Stage, fault: string): Promise<BenchResult>;
 }): Bench {
-  const { claim, faults } = parts;
+  const { run: _, ...rest } = parts;
   return {
-    claim,
-    faults,
+    ...rest,
     run: async (stage) => {
       const results: BenchResult[] = [];
       const startedMs = performance.now();
-      const chosen = stage.options.fault === "" ? faults : [stage.options.fault];
+      const chosen = stage.options.fault === "" ? parts.faults : [stage.options.fault];
       for (const [index, fault] of chosen.entries()) {
         if (index > 0) await stage.clear();
         stage.say(`fault: ${fault}`);

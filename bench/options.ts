@@ -24,7 +24,7 @@ export type BenchOptions = {
 
 /** The options of all benches, for the help. */
 export const OPTIONS_HELP = `
-  --size SIZE      how much is distributed, such as 16MiB (default: 256MiB)
+  --size SIZE      how much is distributed, such as 16MiB (default: 256MiB, or as said above)
   --rate RATE      the rate of each link, such as 20Mbit (default: 50Mbit)
   --patience S     seconds after which a distribution is given up (default: ten times the bound)
   --seed N         draws what is left to chance (default: 1)
@@ -33,14 +33,21 @@ export const OPTIONS_HELP = `
   --log LEVEL      what the agents log (default: info)
   --keep           keep the folder with all data and logs`;
 
-/** Reads the command line: the name of a bench and its options. */
-export function readCommandLine(args: readonly string[]): {
+/**
+ * Reads the command line: the name of a bench and its options.
+ *
+ * @param sizeTextOf - How much a bench distributes where the command line does not say.
+ */
+export function readCommandLine(
+  args: readonly string[],
+  sizeTextOf: (name: string) => string | undefined,
+): {
   readonly names: readonly string[];
   readonly help: boolean;
   readonly options: BenchOptions;
 } {
   const { values, positionals } = parse(args);
-  const sizeBytes = readSize(values.size ?? "256MiB");
+  const sizeBytes = readSize(values.size ?? sizeTextOf(positionals[0] ?? "") ?? SIZE_TEXT);
   const rateBitsPerS = readRate(values.rate ?? "50Mbit");
   const boundS = (sizeBytes * 8) / rateBitsPerS;
   return {
@@ -80,6 +87,9 @@ function parse(args: readonly string[]) {
     throw new OperatorError("usage-arguments", (cause as Error).message, { cause });
   }
 }
+
+/** How much most benches distribute. */
+const SIZE_TEXT = "256MiB";
 
 const SIZE_UNITS: Readonly<Record<string, number>> = {
   B: 1,

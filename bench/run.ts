@@ -23,7 +23,7 @@ try {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const { names, help, options } = readCommandLine(args);
+  const { names, help, options } = readCommandLine(args, (name) => BENCHES.get(name)?.sizeText);
   if (help || names.length === 0) {
     process.stdout.write(helpText());
     return 0;
@@ -60,8 +60,8 @@ function checkFault(name: string, { faults = [] }: Bench, fault: string): void {
 }
 
 function helpText(): string {
-  const benches = [...BENCHES].flatMap(([name, { claim, faults }]) => [
-    `  ${name.padEnd(NAME_WIDTH)} ${claim}`,
+  const benches = [...BENCHES].flatMap(([name, { claim, faults, sizeText }]) => [
+    `  ${name.padEnd(NAME_WIDTH)} ${claim}${sizeText === undefined ? "" : ` (${sizeText})`}`,
     ...(faults === undefined ? [] : [`  ${"".padEnd(NAME_WIDTH)} faults: ${faults.join(", ")}`]),
   ]);
   return ["Usage: npm run bench -- NAME [options]", "", ...benches, OPTIONS_HELP, ""].join("\n");

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isBench, Namespaces, sweepNamespaces } from "./net/namespaces.ts";
 import type { BenchOptions } from "./options.ts";
-import type { Program } from "./organisation/programs.ts";
+import { unmountBelow } from "./organisation/disk.ts";
 
 /** The result line of a bench without its name. `ok` is whether the claim holds. */
 export type BenchResult = { readonly ok: boolean } & Readonly<Record<string, unknown>>;
@@ -14,6 +14,8 @@ export type Bench = {
   readonly claim: string;
   /** What it does to an organisation, each to one of its own; `--fault` chooses one. */
   readonly faults?: readonly string[];
+  /** How much is distributed unless the command line says; 256 MiB where it is absent. */
+  readonly sizeText?: string;
   /** Shows it, in the network and with the options of the stage. */
   run(stage: Stage): Promise<BenchResult>;
 };
@@ -24,6 +26,9 @@ const MEMORY_FOLDER = "/dev/shm";
 /** What the folders of benches are called; the number is the process id. */
 const FOLDER_NAME = /^branchline-bench-(\d+)(?:-\d+)?$/;
 
+/** A process of a bench. */
+export type Owned = { kill(): void; readonly ended: Promise<void> };
+
 /** What a bench has of this machine: a folder, namespaces and processes, all gone at its end. */
 export class Stage {
   readonly options: BenchOptions;
@@ -32,7 +37,7 @@ export class Stage {
   /** Whether the folder lies in memory. */
   readonly inMemory: boolean;
   readonly namespaces: Namespaces = new Namespaces();
-  readonly #programs = new Set<Program>();
+  readonly #programs = new Set<Owned>();
   readonly #startedMs = performance.now();
   #cleared = 0;
 
@@ -63,7 +68,7 @@ export class Stage {
   }
 
   /** Takes on a process, which ends with the bench. */
-  own(program: Program): void {
+  own(program: Owned): void {
     this.#programs.add(program);
     program.ended.finally(() => this.#programs.delete(program)).catch(() => {});
   }
@@ -78,6 +83,7 @@ export class Stage {
   async clear(): Promise<void> {
     await this.#endPrograms();
     this.namespaces.removeAll();
+    unmountBelow(this.folder);
     if (this.options.keep) {
       this.#cleared += 1;
       renameSync(this.folder, `${this.folder}-${this.#cleared}`);
@@ -96,6 +102,7 @@ export class Stage {
   closeNow(): void {
     for (const program of this.#programs) program.kill();
     this.namespaces.removeAll();
+    unmountBelow(this.folder);
     if (!this.options.keep) rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
@@ -108,6 +115,7 @@ function sweepFolders(): readonly string[] {
     });
     return left.map((name) => {
       const folder = join(parent, name);
+      unmountBelow(folder);
       rmSync(folder, { recursive: true, force: true });
       return folder;
     });

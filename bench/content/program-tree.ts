@@ -8,22 +8,29 @@ import { KIB, MIB } from "../../src/base/units.ts";
 /** Real programs that every checkout has: the packages that it uses. */
 const PROGRAMS = fileURLToPath(new URL("../../node_modules", import.meta.url));
 
-/** How long the stretches are that a new version has anew; longer ones are several. */
-const STRETCH_BYTES_MIN = 256 * KIB;
-const STRETCH_BYTES_MAX = 3 * MIB;
+/** How many files a program has at most: executables and libraries, and what comes with them. */
+const FILES_MAX = 1_000;
+
+/** How long the stretches are that a new version has anew, in the mean and at the least. */
+const STRETCH_BYTES_MEAN = 2 * MIB;
+const STRETCH_BYTES_MIN = 512 * KIB;
 
 /** How many bytes more than before such a stretch has at most. */
 const INSERTED_BYTES_MAX = 4 * KIB;
 
-/** Copies as many files as fit into a size, with their folders. Gives the bytes of all. */
+/** Copies files as they fit into a size, the largest first. Gives the bytes of all. */
 export async function writeProgram(folder: string, sizeBytes: number): Promise<number> {
-  let bytes = 0;
+  const sized: { readonly path: string; readonly bytes: number }[] = [];
   for (const path of await filesIn(PROGRAMS)) {
-    const { size } = await lstat(join(PROGRAMS, path));
-    if (bytes + size > sizeBytes) continue;
-    bytes += size;
-    await mkdir(dirname(join(folder, path)), { recursive: true });
-    await copyFile(join(PROGRAMS, path), join(folder, path));
+    sized.push({ path, bytes: (await lstat(join(PROGRAMS, path))).size });
+  }
+  let [bytes, files] = [0, 0];
+  for (const file of sized.sort((one, other) => other.bytes - one.bytes)) {
+    if (bytes + file.bytes > sizeBytes || files === FILES_MAX) continue;
+    bytes += file.bytes;
+    files += 1;
+    await mkdir(dirname(join(folder, file.path)), { recursive: true });
+    await copyFile(join(PROGRAMS, file.path), join(folder, file.path));
   }
   return bytes;
 }
@@ -63,6 +70,7 @@ class Stretches {
   readonly #share: number;
   readonly #chance: Prng;
   #anew = true;
+  #anewBytes = 0;
   #leftBytes = 0;
   #insertedBytes = 0;
 
@@ -83,9 +91,13 @@ class Stretches {
 
   #turn(): void {
     this.#anew = !this.#anew;
-    const spread = STRETCH_BYTES_MAX - STRETCH_BYTES_MIN;
-    const drawn = STRETCH_BYTES_MIN + this.#chance.below(spread);
-    this.#leftBytes = this.#anew ? drawn : Math.round((drawn * (1 - this.#share)) / this.#share);
+    if (!this.#anew) {
+      const spread = 2 * (STRETCH_BYTES_MEAN - STRETCH_BYTES_MIN);
+      this.#anewBytes = STRETCH_BYTES_MIN + this.#chance.below(spread);
+    }
+    // Each stretch that stays and the one behind it have the same length together.
+    const turnBytes = Math.round(STRETCH_BYTES_MEAN / this.#share);
+    this.#leftBytes = this.#anew ? this.#anewBytes : turnBytes - this.#anewBytes;
     this.#insertedBytes = this.#anew ? 1 + this.#chance.below(INSERTED_BYTES_MAX) : 0;
   }
 }

@@ -2,7 +2,7 @@ import { execFile, spawnSync } from "node:child_process";
 import { OperatorError } from "../../src/runtime/operator-error.ts";
 
 /** The tools of the system that build our networks. */
-export type Tool = "ip" | "tc" | "nft" | "sysctl";
+export type Tool = "ip" | "tc" | "nft" | "sysctl" | "mount";
 
 /**
  * Runs a tool of the system to its end and gives what it wrote.

@@ -126,13 +126,20 @@ export class Network {
 /** The last numbers of addresses on a LAN. */
 const ROUTER_PLACE = 1;
 const SERVER_PLACE = 2;
-const DEVICE_PLACE = 11;
+
+/** The last number of the address of an office's first device. */
+export const DEVICE_PLACE = 11;
 
 /** The first three numbers of the addresses of an office, and of those on its link. */
 const lan = (number: number): string => `10.${number}.0`;
 const wan = (number: number): string => `10.255.${number}`;
 
-async function makeRouter(namespaces: Namespaces, office: string, number: number): Promise<string> {
+/** Makes the router of an office, with the LAN that the office of this number has. */
+export async function makeRouter(
+  namespaces: Namespaces,
+  office: string,
+  number: number,
+): Promise<string> {
   const router = await makeQuiet(namespaces, `o-${office.toLowerCase()}`);
   await runIn(router, "sysctl", ["-q", "-w", "net.ipv4.ip_forward=1"]);
   await runIp(router, [
@@ -143,14 +150,16 @@ async function makeRouter(namespaces: Namespaces, office: string, number: number
   return router;
 }
 
-type Site = {
+/** Where a computer is put. */
+export type Site = {
   readonly namespaces: Namespaces;
   readonly office: string;
   readonly router: string;
   readonly number: number;
 };
 
-async function makeHost(site: Site, name: string, place: number): Promise<Host> {
+/** Makes a computer on the LAN of a router that {@link makeRouter} has made. */
+export async function makeHost(site: Site, name: string, place: number): Promise<Host> {
   const { router, office, number } = site;
   const namespace = await makeQuiet(site.namespaces, name);
   const port = `p${place}`;
@@ -210,7 +219,7 @@ async function addRoutes(offices: readonly Office[], number: number): Promise<vo
 }
 
 /** A namespace without IPv6, whose own chatter would be counted on the links. */
-async function makeQuiet(namespaces: Namespaces, name: string): Promise<string> {
+export async function makeQuiet(namespaces: Namespaces, name: string): Promise<string> {
   const namespace = await namespaces.make(name);
   const off = ["all", "default"].map((which) => `net.ipv6.conf.${which}.disable_ipv6=1`);
   await runIn(namespace, "sysctl", ["-q", "-w", ...off]);

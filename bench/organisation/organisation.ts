@@ -17,8 +17,9 @@ import { type Published, publishPackage } from "../../src/cli/publishing.ts";
 import { serverSettings } from "../../src/cli/settings-flags.ts";
 import { readTopologyCsv, TOPOLOGY_COLUMNS } from "../../src/cli/topology-csv.ts";
 import { OperatorError } from "../../src/runtime/operator-error.ts";
-import { type Host, Network, type NetworkPlan } from "../net/network.ts";
+import { type Host, Network, type NetworkPlan, type Office } from "../net/network.ts";
 import type { Stage } from "../stage.ts";
+import { mountDisk } from "./disk.ts";
 import { Program, runForJson, runScriptForJson } from "./programs.ts";
 import { waitFor } from "./waiting.ts";
 
@@ -34,8 +35,33 @@ export type Machine = {
   deviceId: string;
 };
 
+/** What one device of an organisation has that others have not. */
+export type Peculiarity = {
+  /** Settings of its agent. */
+  readonly settings?: object;
+  /** The size of a disk of its own, for all its data. */
+  readonly diskBytes?: number;
+  /** A script that runs, with its first arguments, instead of the executable. */
+  readonly script?: readonly string[];
+};
+
+/** By the names of devices. */
+export type Peculiarities = Readonly<Record<string, Peculiarity>>;
+
 /** What is published. */
 export type Package = { readonly path: string; readonly name: string; readonly version: string };
+
+/** What an organisation as a whole has that others have not. */
+export type Arrangement = {
+  /** Changes the network that has just been made. */
+  readonly network?: (network: Network) => Promise<void>;
+  /** Subnets of an office beside its own. */
+  readonly subnets?: (office: Office) => readonly string[];
+  /** Settings of the server. */
+  readonly server?: object;
+  /** What happens when all devices are enrolled and no agent has started. */
+  readonly enrolled?: (organisation: Organisation) => Promise<void>;
+};
 
 /** How many agents start at a time: more would only wait for a processor, and time out. */
 const STARTING_MAX = availableParallelism() + 1;
@@ -47,19 +73,28 @@ const ENROL_ALL = fileURLToPath(new URL("enrol-all.ts", import.meta.url));
 export class Organisation {
   readonly network: Network;
   readonly server: Machine;
-  readonly devices: readonly Machine[];
+  readonly #devices: Machine[];
   readonly #stage: Stage;
+  readonly #peculiarities: Peculiarities;
+  readonly #arrangement: Arrangement;
 
   /** Builds the network and brings everything up: when it is there, every agent is connected. */
-  static async start(stage: Stage, plan: NetworkPlan): Promise<Organisation> {
+  static async start(
+    stage: Stage,
+    plan: NetworkPlan,
+    peculiarities: Peculiarities = {},
+    arrangement: Arrangement = {},
+  ): Promise<Organisation> {
     const network = await Network.make(plan, stage.namespaces);
+    await arrangement.network?.(network);
     stage.say(`${network.offices.length} offices, ${network.devices.length} devices are wired`);
-    const organisation = new Organisation(stage, network);
+    const organisation = new Organisation(stage, network, { peculiarities, arrangement });
     const { securityKey, fingerprint } = await organisation.#prepare();
     await organisation.startServer();
     await organisation.#importTopology();
     await organisation.#enrolAll({ securityKey, fingerprint });
     stage.say("all devices are enrolled");
+    await arrangement.enrolled?.(organisation);
     await organisation.startAgents(organisation.devices);
     await organisation.#connected();
     const cpuS = organisation.devices.map(({ program }) => program?.usage().cpuS ?? 0);
@@ -68,19 +103,43 @@ export class Organisation {
     return organisation;
   }
 
-  private constructor(stage: Stage, network: Network) {
+  private constructor(
+    stage: Stage,
+    network: Network,
+    own: { readonly peculiarities: Peculiarities; readonly arrangement: Arrangement },
+  ) {
     this.#stage = stage;
+    this.#peculiarities = own.peculiarities;
+    this.#arrangement = own.arrangement;
     this.network = network;
-    const machine = (host: Host): Machine => ({
-      host,
-      name: host.name,
-      office: host.office,
-      data: join(stage.folder, host.name),
-      program: undefined,
-      deviceId: "",
+    this.server = this.#machine(network.server);
+    this.#devices = network.devices.map((host) => this.#machine(host));
+  }
+
+  get devices(): readonly Machine[] {
+    return this.#devices;
+  }
+
+  /** Takes on one more computer, wherever it is: its agent runs, and is connected to the server. */
+  async add(host: Host): Promise<Machine> {
+    const device = this.#machine(host);
+    await this.#prepareAgent(device);
+    const control = await this.control(this.server);
+    const { fingerprint } = await control(SERVER_ROUTES.showServer);
+    const { securityKey } = await control(SERVER_ROUTES.regenerateSecurityKey);
+    await this.enrol(device, { securityKey, fingerprint });
+    this.#devices.push(device);
+    this.startAgent(device);
+    await this.#waitFor(`${device.name} to be connected`, async () => {
+      return (await this.status(device)).server.connected || undefined;
     });
-    this.server = machine(network.server);
-    this.devices = network.devices.map(machine);
+    return device;
+  }
+
+  #machine(host: Host): Machine {
+    const { name, office } = host;
+    const data = join(this.#stage.folder, name);
+    return { host, name, office, data, program: undefined, deviceId: "" };
   }
 
   /** The device with this name: `central-1`, `a-3`. */
@@ -145,7 +204,7 @@ export class Organisation {
       ...what,
       type: "application",
       keyFile: `${this.#publisher}.key`,
-      storageFolder: this.#storage,
+      storageFolder: this.storage,
       agentData: publisher?.data ?? "",
       signal: this.#stage.signal,
       onProgress: () => {},
@@ -196,7 +255,8 @@ export class Organisation {
     return join(this.#stage.folder, "it");
   }
 
-  get #storage(): string {
+  /** The file storage directory, where packages are published to. */
+  get storage(): string {
     return join(this.#stage.folder, "storage");
   }
 
@@ -208,6 +268,7 @@ export class Organisation {
         log: join(this.#stage.folder, `${machine.name}.log`),
       },
       [kind, "run", "--data", machine.data],
+      this.#peculiarities[machine.name]?.script,
     );
     this.#stage.own(program);
     return program;
@@ -216,22 +277,29 @@ export class Organisation {
   /** Makes keys, folders and settings files, and the server's authority. */
   async #prepare(): Promise<{ readonly securityKey: string; readonly fingerprint: string }> {
     await makePublisherKey(this.#publisher);
-    const { log } = this.#stage.options;
     await writeSettings(this.server, "server", {
       organisation: "Bench",
       publishers: [`${this.#publisher}.publisher`],
-      storage: { folder: this.#storage },
+      storage: { folder: this.storage },
+      ...this.#arrangement.server,
     });
-    for (const device of this.devices) {
-      await writeSettings(device, "agent", { log: { level: log } });
-    }
+    for (const device of this.devices) await this.#prepareAgent(device);
     return await initialiseTheServer(serverSettings({ data: this.server.data }, BARE));
   }
 
+  async #prepareAgent(device: Machine): Promise<void> {
+    const { settings = {}, diskBytes } = this.#peculiarities[device.name] ?? {};
+    if (diskBytes !== undefined) await mountDisk(device.data, diskBytes);
+    const { log } = this.#stage.options;
+    await writeSettings(device, "agent", { log: { level: log }, ...settings });
+  }
+
   async #importTopology(): Promise<void> {
-    const rows = this.network.offices.map(({ name, parent = "", type, subnet }) =>
-      [name, parent, type, subnet].join(","),
-    );
+    const rows = this.network.offices.map((office) => {
+      const { name, parent = "", type, subnet } = office;
+      const subnets = [subnet, ...(this.#arrangement.subnets?.(office) ?? [])];
+      return [name, parent, type, subnets.join(";")].join(",");
+    });
     const file = join(this.#stage.folder, "offices.csv");
     await writeFile(file, [TOPOLOGY_COLUMNS.join(","), ...rows, ""].join("\n"));
     const { offices } = await readTopologyCsv(file);

@@ -30,11 +30,19 @@ export class Program {
   /** Settles once it has ended. */
   readonly ended: Promise<void>;
 
-  /** Starts a program that runs until it is told to end. */
-  static start(place: Place, args: readonly string[]): Program {
+  /**
+   * Starts a program that runs until it is told to end.
+   *
+   * @param script - Runs with the same arguments instead of the one executable.
+   */
+  static start(
+    place: Place,
+    args: readonly string[],
+    script: readonly string[] = [EXECUTABLE],
+  ): Program {
     const log = openSync(place.log, "a");
     // `ip netns exec` becomes the program, so that signals to the child go to the program itself.
-    const child = spawn("ip", inNamespace(place, [EXECUTABLE, ...args, "--exit-with-parent"]), {
+    const child = spawn("ip", inNamespace(place, [...script, ...args, "--exit-with-parent"]), {
       stdio: ["pipe", "ignore", log],
       cwd: place.home,
       env: environment(place),

@@ -81,6 +81,8 @@ export type CoordinatorInput =
       /** Its address as the server sees it. */
       readonly host: string;
     }
+  /** A device is heard from another address. Its office is judged when it registers again. */
+  | { readonly kind: "device-moved"; readonly association: number; readonly host: string }
   /** An association is gone: of a device, or of somebody without a certificate. */
   | { readonly kind: "device-down"; readonly association: number }
   | {

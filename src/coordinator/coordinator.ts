@@ -179,6 +179,9 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
       case "device-up":
         this.#onUp(now, input, outbox);
         break;
+      case "device-moved":
+        this.#onMoved(input.association, input.host);
+        break;
       case "device-down":
         this.#onDown(now, input.association);
         break;
@@ -231,6 +234,13 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     this.#onDown(now, replaced.association);
     const reason = "The device has connected anew.";
     outbox.close(replaced.association, CLOSE_CODES.replaced, reason);
+  }
+
+  #onMoved(association: number, host: string): void {
+    if (!this.#hosts.has(association)) return;
+    this.#hosts.set(association, host);
+    const session = this.#parts.roster.session(association);
+    if (session !== undefined) session.host = host;
   }
 
   #onDown(now: Now, association: number): void {

@@ -97,6 +97,17 @@ test("a device that registers from elsewhere moves, and both offices are told", 
   expect(membersOf(joined.association)).toContain(roamer.deviceId);
 });
 
+test("MB1: a device that is heard from elsewhere is judged anew when it registers", () => {
+  world.command({ kind: "replace-offices", offices: OFFICES });
+  const roamer = world.join("10.1.0.5");
+  world.input({ kind: "device-moved", association: roamer.association, host: "10.2.0.5" });
+  expect(world.officeOf(roamer.deviceId)).toBe("North");
+
+  world.say(roamer, { ...roamer.register, hosts: ["10.2.0.5"] });
+
+  expect(world.officeOf(roamer.deviceId)).toBe("South");
+});
+
 test("MS14: an office has one key, which no other office has and a restart keeps", () => {
   world.command({ kind: "replace-offices", offices: OFFICES });
   const north = world.join("10.1.0.5");

@@ -12,8 +12,8 @@ import { plainText } from "./text.ts";
 export type Session = {
   readonly association: number;
   readonly deviceId: DeviceId;
-  /** Its address as the server sees it. */
-  readonly host: string;
+  /** Its address as the server sees it now. */
+  host: string;
   /** Drawn by the device at its start; absent until it has registered. */
   bootId?: number;
   /** Devices that have answered on its LAN, as it says. */

@@ -146,6 +146,10 @@ export class Transport {
       case "association-down":
         this.#onDown(event);
         break;
+      case "association-moved":
+        if (this.#parties.get(association)?.kind !== "device") break;
+        this.#options.onInput({ kind: "device-moved", association, host: event.host });
+        break;
       case "message-received":
         this.#onMessage(association, event.bytes);
         break;

@@ -151,6 +151,11 @@ export class SimServer implements Resident {
         this.coordinator.step(nowUs, { kind: "message", association, deviceId, message }, brain);
         break;
       }
+      case "association-moved": {
+        const { host } = event;
+        this.coordinator.step(nowUs, { kind: "device-moved", association, host }, brain);
+        break;
+      }
       case "block-received":
         break;
     }

@@ -102,6 +102,18 @@ test("EL2: of two halves that could not hear each other, the one with the greate
   expect(new Set(office.holders())).toEqual(new Set(["3"]));
 });
 
+test("EL9: devices that begin without hearing each other agree as soon as they do", () => {
+  const office = new Office(3);
+  office.part(["1"], ["2"], ["3"]);
+  office.run(CLAIM_SILENCE_US + 2 * SECOND);
+  expect(new Set(office.holders()).size).toBeGreaterThan(1);
+
+  office.part(["1", "2", "3"]);
+  office.run(2 * SECOND);
+
+  expect(new Set(office.holders()).size).toBe(1);
+});
+
 test("EL7: one that was suspended takes nobody for dead when it wakes", () => {
   const office = new Office(3);
   office.run(10 * SECOND);

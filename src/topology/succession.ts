@@ -62,6 +62,9 @@ type Holder = {
   outclassedSinceUs: number;
 };
 
+/** For how long a device is passed over, and under which term it was. */
+type PassedOver = { readonly untilUs: number; readonly term: number };
+
 /**
  * Who fetches for an office, as one device sees it; all devices come to the same view without
  * anybody who counts votes.
@@ -80,7 +83,7 @@ export class Succession {
   #holder: Holder | undefined;
   /** The greatest term heard or held. */
   #term = 0;
-  readonly #passedOver = new Map<DeviceId, number>();
+  readonly #passedOver = new Map<DeviceId, PassedOver>();
   #tickedAtUs: number | undefined;
   #awakeUs = 0;
 
@@ -130,8 +133,10 @@ export class Succession {
       claim.term > holder.term ||
       (claim.term === holder.term && this.#rank(deviceId) < this.#rank(holder.deviceId));
     if (!stronger) return holder?.deviceId === this.#self;
-    // One that was passed over under this very term does not come back with it.
-    if ((this.#passedOver.get(deviceId) ?? 0) > this.#awakeUs && claim.term <= this.#term) {
+    // One that was passed over does not come back with the term under which it was. With a later one
+    // it does: two that have passed each other over have the same, and would both go on else.
+    const passed = this.#passedOver.get(deviceId);
+    if (passed !== undefined && passed.untilUs > this.#awakeUs && claim.term <= passed.term) {
       return holder?.deviceId === this.#self;
     }
     this.#hear(deviceId, claim, undefined);
@@ -149,7 +154,7 @@ export class Succession {
     const elapsedUs = nowUs - (this.#tickedAtUs ?? nowUs);
     this.#tickedAtUs = nowUs;
     this.#awakeUs += Math.min(elapsedUs, TICK_US_MAX);
-    for (const [deviceId, untilUs] of this.#passedOver) {
+    for (const [deviceId, { untilUs }] of this.#passedOver) {
       if (untilUs <= this.#awakeUs) this.#passedOver.delete(deviceId);
     }
     const holder = this.#holder;
@@ -216,7 +221,8 @@ export class Succession {
   #passOver(why: keyof typeof PASSED_OVER_US): void {
     const { deviceId } = this.#holder ?? {};
     if (deviceId !== undefined) {
-      this.#passedOver.set(deviceId, this.#awakeUs + PASSED_OVER_US[why]);
+      const untilUs = this.#awakeUs + PASSED_OVER_US[why];
+      this.#passedOver.set(deviceId, { untilUs, term: this.#term });
     }
     this.#choose(true);
   }

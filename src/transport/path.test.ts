@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { type Parcel, PLACES, PortsPair } from "../../test/simulation/fixtures/ports.ts";
 import { textOf } from "../../test/simulation/fixtures/records.ts";
 import { DEVICE_PORTS } from "../effects/channels.ts";
+import { KEEPALIVE_US } from "./constants.ts";
 
 const DATA = textOf(300_000);
 
@@ -74,6 +75,21 @@ test.each([0, 1] as const)(
   },
 );
 
+test("AK10, HS26: who sends much from a new host is heard there long before a keep-alive is due", () => {
+  const pair = new PortsPair(8);
+  pair.bringUp();
+  pair.run(1);
+  const host = "203.0.113.78";
+  pair.between = (parcel) => {
+    if (parcel.end === 0) return { ...parcel, from: { ...parcel.from, host } };
+    return parcel.to.host === host ? parcel : undefined;
+  };
+  pair.sendBlock(0, 7, DATA);
+  pair.runUntil(() => pair.blockBytes(1, 7) === DATA.length, KEEPALIVE_US / 1e6 / 2);
+
+  expect(pair.events[1]).toContainEqual(expect.objectContaining({ kind: "association-moved" }));
+});
+
 test("HS26: a copy that comes first and from elsewhere brings a challenge there, and no move", () => {
   const pair = new PortsPair(5);
   pair.bringUp();
@@ -110,7 +126,7 @@ test.each([
   (path, used) => {
     const pair = new PortsPair(6);
     // IPv6 leaves 20 bytes less of a frame.
-  pair.datagramBytesMax = path === 1_452 ? 1_452 : 1_472;
+    pair.datagramBytesMax = path === 1_452 ? 1_452 : 1_472;
     pair.between = (parcel) => (parcel.bytes.length > path ? undefined : parcel);
     pair.bringUp();
     pair.sendBlock(0, 1, textOf(10));

@@ -28,10 +28,10 @@ const DRAIN_ROUNDS = 3;
 const SLACK_US = 60 * MS;
 
 /**
- * Of how many rounds the smallest round trip shows the queue. A peer that waits for its processor
+ * Over what time the smallest round trip shows the queue. A peer that waits for its processor
  * answers everything late but the last of what it found, and a round may end before that.
  */
-const QUEUE_ROUNDS = 3;
+const QUEUE_US = 60 * MS;
 
 /** What has happened in the present round. */
 type Round = { startUs: number; deliveredBytes: number; minRttUs: number; limited: boolean };
@@ -52,14 +52,15 @@ export function background(): Controller {
   let searching = true;
   let drainRounds = 0;
   let rates: readonly number[] = [RATE_INITIAL];
-  let queues: readonly number[] = [];
+  let queues: readonly { readonly atUs: number; readonly queueUs: number }[] = [];
   let round: Round = newRound(0);
 
   const lineRate = (): number => Math.max(RATE_MIN, ...rates);
 
   const endRound = (nowUs: number): void => {
-    queues = [...queues.slice(1 - QUEUE_ROUNDS), Math.max(0, round.minRttUs - baseUs)];
-    const queueUs = Math.min(...queues);
+    const recent = queues.filter(({ atUs }) => atUs > nowUs - QUEUE_US);
+    queues = [...recent, { atUs: nowUs, queueUs: Math.max(0, round.minRttUs - baseUs) }];
+    const queueUs = Math.min(...queues.map((seen) => seen.queueUs));
     const delivered = (round.deliveredBytes * SECOND) / (nowUs - round.startUs);
     // No more arrives than was sent: what goes beyond came at once after a wait.
     const rate = Math.min(delivered, Math.max(gain, 1) * lineRate());

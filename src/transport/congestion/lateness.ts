@@ -4,7 +4,7 @@ import { MS } from "../../base/units.ts";
 const SPOILT_US = 3 * MS;
 
 /** The longest wait that is made up for: an edge router's queue holds more than this. */
-const LATE_US_MAX = 30 * MS;
+const LATE_US_MAX = 50 * MS;
 
 /** How fast it is forgotten that we were late, from one look to the next. */
 const DECAY = 0.99;
