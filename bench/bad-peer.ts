@@ -88,10 +88,7 @@ function plan({ rateBitsPerS }: BenchOptions): NetworkPlan {
 
 type Named = DeviceDetail & { readonly name: string };
 
-async function detailOf(
-  organisation: Organisation,
-  { name, deviceId }: Machine,
-): Promise<Named> {
+async function detailOf(organisation: Organisation, { name, deviceId }: Machine): Promise<Named> {
   const control = await organisation.control(organisation.server);
   return { ...(await control(SERVER_ROUTES.showDevice, { params: { deviceId } })), name };
 }

@@ -1,7 +1,10 @@
 import { AGENT_KILL } from "./agent-kill.ts";
+import { ALONE } from "./alone.ts";
 import { BAD_PEER } from "./bad-peer.ts";
+import { DISK_FULL } from "./disk-full.ts";
 import { LINK } from "./link.ts";
 import { LINK_CUT } from "./link-cut.ts";
+import { OFFICE_TYPES } from "./office-types.ts";
 import { ORIGIN } from "./origin.ts";
 import { ROAM } from "./roam.ts";
 import { RVP_LOSS } from "./rvp-loss.ts";
@@ -18,6 +21,9 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["agent-kill", AGENT_KILL],
   ["link-cut", LINK_CUT],
   ["roam", ROAM],
+  ["alone", ALONE],
   ["origin", ORIGIN],
   ["bad-peer", BAD_PEER],
+  ["disk-full", DISK_FULL],
+  ["office-types", OFFICE_TYPES],
 ]);

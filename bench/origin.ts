@@ -19,7 +19,7 @@ import type { BadManner } from "./web/bad-origin.ts";
 import { checkNginx, startBadOrigin, startNginx, type WebServer } from "./web/web-server.ts";
 
 /** What is wanted: what crosses a line over the size, in IP bytes. */
-const IP_COPIES_MAX = 1.07;
+const IP_COPIES_MAX = 1.1;
 
 /** How long a bad origin has to be told apart, in milliseconds. */
 const NAMED_MS_MAX = 30_000;

@@ -20,12 +20,15 @@ import * as core from "../src/peer/core.ts";
 import * as discovered from "../src/peer/discovered.ts";
 import * as peerDiscovery from "../src/peer/discovery.ts";
 import * as manifests from "../src/peer/manifests.ts";
+import * as officeView from "../src/peer/office-view.ts";
 import * as origins from "../src/peer/origins.ts";
 import * as rechecks from "../src/peer/rechecks.ts";
+import * as peerSources from "../src/peer/sources.ts";
 import * as trust from "../src/peer/trust.ts";
 import * as uploads from "../src/peer/uploads.ts";
 import * as authority from "../src/runtime/identity/authority.ts";
 import * as election from "../src/topology/election.ts";
+import * as succession from "../src/topology/succession.ts";
 import { CLOSE_CODES } from "../src/transport/close-codes.ts";
 import * as transport from "../src/transport/constants.ts";
 import { GRACE_AWAY_S, REFUSAL_CLOSE_CODES } from "../src/transport/judge-peer.ts";
@@ -212,6 +215,9 @@ const MODULES: readonly Readonly<Record<string, unknown>>[] = [
   crypto,
   authority,
   election,
+  succession,
+  peerSources,
+  officeView,
   transport,
   { GRACE_AWAY_S },
   cbor,

@@ -54,10 +54,12 @@ export async function makeHome(
   return { site, host };
 }
 
-const MASQUERADE = `table ip home { chain c {
-  type nat hook postrouting priority srcnat;
-  oifname "uplink" masquerade
-} }
+const MASQUERADE = `table ip home {
+  chain c {
+    type nat hook postrouting priority srcnat;
+    oifname "uplink" masquerade
+  }
+}
 `;
 
 /** The addresses of sites are of those set aside for examples (RFC 5737). */

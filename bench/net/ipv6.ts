@@ -29,15 +29,15 @@ async function addLink({ offices }: Network, { name, link }: Office): Promise<vo
   if (link === undefined) return;
   const number = offices.findIndex((office) => office.name === name);
   const { above, below } = link;
-  await runIp(above.namespace, [`-6 address add ${wan(number)}::1/64 dev ${above.device} nodad`]);
+  await runIp(above.namespace, [`address add ${wan(number)}::1/64 dev ${above.device} nodad`]);
   await runIp(below.namespace, [
-    `-6 address add ${wan(number)}::2/64 dev ${below.device} nodad`,
-    `-6 route add default via ${wan(number)}::1`,
+    `address add ${wan(number)}::2/64 dev ${below.device} nodad`,
+    `route add default via ${wan(number)}::1`,
   ]);
   let at: Office | undefined = offices[number];
   while (at?.link !== undefined) {
     const via = `${wan(offices.indexOf(at))}::2`;
-    await runIp(at.link.above.namespace, [`-6 route add ${lan(number)}::/64 via ${via}`]);
+    await runIp(at.link.above.namespace, [`route add ${lan(number)}::/64 via ${via}`]);
     const { parent } = at;
     at = offices.find((office) => office.name === parent);
   }
@@ -46,11 +46,12 @@ async function addLink({ offices }: Network, { name, link }: Office): Promise<vo
 async function addHost(network: Network, host: Host, only: boolean): Promise<void> {
   const { namespace } = host;
   const number = network.offices.findIndex(({ name }) => name === host.office);
+  // Before it has addresses of IPv6 that would go with those of IPv4.
+  if (only) await runIp(namespace, [`address flush dev ${HOST_DEVICE}`]);
   await speakIpv6(namespace);
-  if (only) await runIp(namespace, [`-4 address flush dev ${HOST_DEVICE}`]);
   await runIp(namespace, [
-    `-6 address add ${lan(number)}::${placeOf(host)}/64 dev ${HOST_DEVICE} nodad`,
-    `-6 route add default via ${lan(number)}::1`,
+    `address add ${lan(number)}::${placeOf(host)}/64 dev ${HOST_DEVICE} nodad`,
+    `route add default via ${lan(number)}::1`,
   ]);
 }
 

@@ -83,7 +83,7 @@ export class Network {
       server ??= await makeHost(site, "server", SERVER_PLACE);
       const devices: Host[] = [];
       for (let index = 0; index < planned.devices; index += 1) {
-        const name = `${planned.name.toLowerCase()}-${index + 1}`;
+        const name = deviceName(planned.name, index);
         devices.push(await makeHost(site, name, DEVICE_PLACE + index));
       }
       const { name, parent: parentName, type = "default" } = planned;
@@ -121,6 +121,11 @@ export class Network {
     if (link !== undefined) return link;
     throw new OperatorError("bench-plan", `${office} is the Central Office and has no link.`);
   }
+}
+
+/** What the devices of an office are called. @param index - Counts from 0. */
+export function deviceName(office: string, index: number): string {
+  return `${office.toLowerCase()}-${index + 1}`;
 }
 
 /** The last numbers of addresses on a LAN. */

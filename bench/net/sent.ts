@@ -23,7 +23,8 @@ export async function countSent({ devices }: Office): Promise<void> {
       "type filter hook output priority 0;",
       `ip daddr { 255.255.255.255, ${broadcastOf(address)}, 224.0.0.0/4 } counter name "broadcasts"`,
       ...mates.map((mate) => `ip daddr ${mate.address} counter name "mates"`),
-      "} }",
+      "}",
+      "}",
       "",
     ];
     await runIn(namespace, "nft", ["-f", "-"], table.join("\n"));

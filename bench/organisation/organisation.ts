@@ -290,6 +290,11 @@ export class Organisation {
   async #prepareAgent(device: Machine): Promise<void> {
     const { settings = {}, diskBytes } = this.#peculiarities[device.name] ?? {};
     if (diskBytes !== undefined) await mountDisk(device.data, diskBytes);
+    await this.configure(device, settings);
+  }
+
+  /** Gives an agent settings; they count from its next start. */
+  async configure(device: Machine, settings: object): Promise<void> {
     const { log } = this.#stage.options;
     await writeSettings(device, "agent", { log: { level: log }, ...settings });
   }

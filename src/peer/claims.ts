@@ -123,8 +123,9 @@ export class Claims {
   /** Whether this device has something to bring into the office that is to be had now. */
   #wants(): boolean {
     for (const entry of this.#core.contents.values()) {
-      const active = entry.state === "waiting" || entry.state === "downloading";
-      if (entry.wanted && active && !this.#core.sources.isWaitingUpstream(entry)) return true;
+      // One that cannot keep a content brings nothing of it: another must, whatever the reason is.
+      if (entry.state === "checking" || entry.state === "complete") continue;
+      if (entry.wanted && !this.#core.sources.isWaitingUpstream(entry)) return true;
     }
     return false;
   }

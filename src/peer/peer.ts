@@ -304,7 +304,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         break;
       case "block-received": {
         const link = this.#core.links.get(event.association);
-        if (link !== undefined) this.#downloads.onBlock(act, link, event);
+        if (link === undefined) break;
+        this.#core.succession.onSign(link.deviceId);
+        this.#downloads.onBlock(act, link, event);
         break;
       }
     }
@@ -345,6 +347,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     } else if (this.#server.owns(association)) {
       this.#onServerMessage(act, message);
     } else if (link !== undefined) {
+      this.#core.succession.onSign(link.deviceId);
       this.#onPeerMessage(act, link, message);
     }
   }

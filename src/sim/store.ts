@@ -17,6 +17,8 @@ export class SimStore implements StorageOutbox {
   readonly #sha256: (bytes: Uint8Array) => Uint8Array;
   readonly #contents = new Map<ContentId, Stored>();
   readonly #delivered = new Set<ContentId>();
+  /** Whether the disk has no room for anything more. */
+  full = false;
   /** How often a piece was hashed again. */
   rechecks = 0;
   /** What must not be let go of, as the brain last said. */
@@ -65,6 +67,10 @@ export class SimStore implements StorageOutbox {
       return;
     }
     const { manifest } = decoded.value;
+    if (this.full) {
+      this.answer({ kind: "content-refused", contentId, cause: "disk", problem: FULL_PROBLEM });
+      return;
+    }
     if (!this.#contents.has(contentId)) {
       this.#contents.set(contentId, { signed, manifest, pieces: new Map(), finished: false });
     }
@@ -79,6 +85,11 @@ export class SimStore implements StorageOutbox {
     if (!equalBytes(this.#sha256(bytes), wanted.sha256)) {
       const problem = "the piece does not verify";
       this.answer({ kind: "piece-rejected", contentId, piece, cause: "mismatch", problem });
+      return;
+    }
+    if (this.full) {
+      const problem = FULL_PROBLEM;
+      this.answer({ kind: "piece-rejected", contentId, piece, cause: "disk", problem });
       return;
     }
     stored.pieces.set(piece, bytes);
@@ -145,3 +156,5 @@ export class SimStore implements StorageOutbox {
     this.remembered.set(name, bytes);
   }
 }
+
+const FULL_PROBLEM = "the disk has no room";

@@ -76,6 +76,35 @@ test("EL5: where nobody brings anything everyone has a turn, again and again", (
   expect([...seen].sort()).toEqual(["1", "2", "3"]);
 });
 
+test("EL9: one that was late and not dead is back in office where nobody has taken its place", () => {
+  const office = new Office(4);
+  office.run(10 * SECOND);
+
+  // Only the third misses it, and expects the second one, which sees no reason to claim.
+  office.part(["1", "2", "4"], ["2", "3", "4"]);
+  office.run(CLAIM_SILENCE_US + SECOND);
+  office.part(["1", "2", "3", "4"]);
+  office.run(SECOND);
+
+  expect(office.holders()).toEqual(["1", "1", "1", "1"]);
+});
+
+test("EL3: one whose claims always come late is given more time", () => {
+  const office = new Office(3);
+  office.run(10 * SECOND);
+  for (let time = 0; time < 5; time += 1) {
+    office.part(["1"], ["2", "3"]);
+    office.run(1_500 * MS);
+    office.part(["1", "2", "3"]);
+    office.run(SECOND);
+  }
+
+  office.part(["1"], ["2", "3"]);
+  office.run(3_500 * MS);
+
+  expect(office.holders()).toEqual(["1", "1", "1"]);
+});
+
 test("EL6: a better candidate waits while the holder works, and takes over after ten minutes", () => {
   const office = new Office(2);
   office.run(10 * SECOND);

@@ -11,6 +11,16 @@ export const CLAIM_SILENCE_US: number = 2 * SECOND;
 /** So many claims may be lost in a row, where they are said more rarely. */
 const CLAIMS_LOST_MAX = 4;
 
+/**
+ * A holder whose claims come late, because its machine is overloaded, is given so many times its
+ * longest pause of late, and at most this long.
+ */
+const PAUSES = 3;
+export const CLAIM_SILENCE_US_MAX: number = 10 * SECOND;
+
+/** Of a long pause so much is still counted at the next claim. */
+const PAUSE_DECAY = 0.95;
+
 /** How long one that wants to bring something may bring nothing before the next one takes over. */
 export const BARREN_US: number = 10 * SECOND;
 
@@ -54,6 +64,10 @@ type Holder = {
   everyUs: number;
   wants: boolean;
   heardAtUs: number;
+  /** Whether it has claimed itself, or is only expected to. */
+  claimed: boolean;
+  /** The longest pause between two claims, of late. */
+  pauseUs: number;
   /** Since when it has brought nothing though it wants to, and how much it had brought then. */
   barrenSinceUs: number;
   barrenAtBytes: number;
@@ -63,7 +77,11 @@ type Holder = {
 };
 
 /** For how long a device is passed over, and under which term it was. */
-type PassedOver = { readonly untilUs: number; readonly term: number };
+type PassedOver = {
+  readonly why: keyof typeof PASSED_OVER_US;
+  readonly untilUs: number;
+  readonly term: number;
+};
 
 /**
  * Who fetches for an office, as one device sees it; all devices come to the same view without
@@ -128,6 +146,14 @@ export class Succession {
       this.#hear(deviceId, claim, holder);
       return false;
     }
+    const passed = this.#passedOver.get(deviceId);
+    const refused = passed !== undefined && passed.untilUs > this.#awakeUs;
+    // It was late, not dead, and nobody has taken its place.
+    if (refused && passed.why === "silent" && holder?.claimed === false) {
+      this.#passedOver.delete(deviceId);
+      this.#hear(deviceId, claim, undefined);
+      return false;
+    }
     const stronger =
       holder === undefined ||
       claim.term > holder.term ||
@@ -135,12 +161,14 @@ export class Succession {
     if (!stronger) return holder?.deviceId === this.#self;
     // One that was passed over does not come back with the term under which it was. With a later one
     // it does: two that have passed each other over have the same, and would both go on else.
-    const passed = this.#passedOver.get(deviceId);
-    if (passed !== undefined && passed.untilUs > this.#awakeUs && claim.term <= passed.term) {
-      return holder?.deviceId === this.#self;
-    }
+    if (refused && claim.term <= passed.term) return holder?.deviceId === this.#self;
     this.#hear(deviceId, claim, undefined);
     return false;
+  }
+
+  /** A device has said something: whatever it was, the device is not dead. */
+  onSign(deviceId: DeviceId): void {
+    if (this.#holder?.deviceId === deviceId) this.#holder.heardAtUs = this.#awakeUs;
   }
 
   /** The association with a device has ended. */
@@ -167,8 +195,7 @@ export class Succession {
     }
     // Whoever looks for nobody hears nobody.
     if (!own.engaged) holder.heardAtUs = this.#awakeUs;
-    const silenceUs = Math.max(CLAIM_SILENCE_US, CLAIMS_LOST_MAX * holder.everyUs);
-    if (this.#awakeUs - holder.heardAtUs > silenceUs) this.#passOver("silent");
+    if (this.#awakeUs - holder.heardAtUs > patienceUs(holder)) this.#passOver("silent");
     else if (this.#isBarren(holder)) this.#passOver("barren");
     else if (this.#isOutclassed(holder)) this.#choose(true);
   }
@@ -177,7 +204,10 @@ export class Succession {
     this.#term = Math.max(this.#term, claim.term);
     const same = before !== undefined && before.term === claim.term;
     const holder = same ? before : this.#newHolder(deviceId, claim.term);
+    const pauseUs = same ? this.#awakeUs - holder.heardAtUs : (before?.pauseUs ?? 0);
+    holder.pauseUs = Math.max(pauseUs, PAUSE_DECAY * holder.pauseUs);
     holder.heardAtUs = this.#awakeUs;
+    holder.claimed = true;
     holder.everyUs = claim.everyUs;
     this.#note(holder, claim);
     this.#holder = holder;
@@ -222,7 +252,7 @@ export class Succession {
     const { deviceId } = this.#holder ?? {};
     if (deviceId !== undefined) {
       const untilUs = this.#awakeUs + PASSED_OVER_US[why];
-      this.#passedOver.set(deviceId, { untilUs, term: this.#term });
+      this.#passedOver.set(deviceId, { why, untilUs, term: this.#term });
     }
     this.#choose(true);
   }
@@ -252,6 +282,8 @@ export class Succession {
       everyUs: CLAIM_EVERY_US,
       wants: false,
       heardAtUs: nowUs,
+      claimed: deviceId === this.#self,
+      pauseUs: 0,
       barrenSinceUs: nowUs,
       barrenAtBytes: 0,
       sinceUs: nowUs,
@@ -262,4 +294,10 @@ export class Succession {
   #rank(deviceId: DeviceId): number {
     return this.#rankOf.get(deviceId) ?? Number.POSITIVE_INFINITY;
   }
+}
+
+/** How long nothing needs to be heard of a holder before it is taken for dead. */
+function patienceUs({ everyUs, pauseUs }: Holder): number {
+  const lateUs = Math.min(CLAIM_SILENCE_US_MAX, PAUSES * pauseUs);
+  return Math.max(CLAIM_SILENCE_US, CLAIMS_LOST_MAX * everyUs, lateUs);
 }

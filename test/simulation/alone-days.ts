@@ -1,10 +1,10 @@
-import type { ContentId } from "../../src/base/ids.ts";
 import { KIB, MS, SECOND } from "../../src/base/units.ts";
 import type { SimDevice } from "../../src/sim/device.ts";
 import type { LinkOptions } from "../../src/sim/link.ts";
 import { Organisation } from "../../src/sim/organisation.ts";
 import type { SimPackage } from "../../src/sim/package.ts";
 import { judgeCache } from "../../src/swarm/cache-policy.ts";
+import { AloneCounts, type Counts, plus } from "./alone-counts.ts";
 
 /** How an office is left alone. */
 export type AloneOptions = {
@@ -40,8 +40,8 @@ export type AloneResult = {
   readonly differences: readonly string[];
   /** What crossed the line of the content that was under way, over its size. */
   readonly copies: number;
-  /** Bytes from office mates of which the ledger never heard: their devices lost their power. */
-  readonly uncountedLanBytes: number;
+  /** What devices had counted when they lost their power, and the server had not heard. */
+  readonly lostCounts: Counts;
 };
 
 /** 6.4 Mbit/s with 10 ms each way. */
@@ -54,10 +54,13 @@ const LINE: LinkOptions = {
   jitterUs: 0,
 };
 
-const PACKAGE = { pieces: 40, pieceBytes: 32 * KIB };
+const PACKAGE = { pieces: 40, pieceBytes: 16 * KIB };
 
 /** How much of the second package the office has when it is cut off. */
 const CUT_AT = 0.4;
+
+/** How often it is looked at what takes long to find out. */
+const LOOK_US = 50 * MS;
 
 const DAY_MS = 86_400_000;
 const DAY_US = DAY_MS * MS;
@@ -65,20 +68,22 @@ const DAY_US = DAY_MS * MS;
 /** For which part of a day's work the device that fetches for the office is off. */
 const OFF_SHARE = 0.3;
 
+/** How long it takes until the server has said what follows from what it was told. */
+const SETTLED_S = 3;
+
 /** How long things may take at most that should be a matter of seconds. */
 const PATIENCE_S = 600;
 
 /**
  * An office that loses its line in the middle of a transfer, and the server with it, for days: what
- * it does meanwhile, and whether everybody says the same when the line is back. Every evening all
- * of its devices are switched off, and every morning they begin with what they remember.
+ * it does meanwhile, and whether everybody says the same when the line is back. Every evening
+ * everything is switched off, and every morning devices begin with what they remember.
  */
 export class AloneDays {
   readonly #options: AloneOptions;
   readonly #organisation: Organisation;
   readonly #branch: readonly SimDevice[];
-  /** Bytes that devices counted in lives that are over. */
-  readonly #past = new Map<ContentId, { wanInBytes: number; lanInBytes: number }>();
+  readonly #counts: AloneCounts;
   /** When a device was first seen to have a content, in days. */
   readonly #hadSince = new Map<string, number>();
   #losses = 0;
@@ -100,6 +105,7 @@ export class AloneDays {
       { name: "Branch", devices: 4, line: LINE },
     ]);
     this.#branch = this.#organisation.office("Branch");
+    this.#counts = new AloneCounts(this.#organisation, "Branch");
   }
 
   #run(): AloneResult {
@@ -114,20 +120,20 @@ export class AloneDays {
     }
     const others = this.#branch.filter((device) => !empty.includes(device));
     organisation.runUntil(() => allHave(others, held), PATIENCE_S);
+    // The server says whose copy is the office's, and once more when a better device has one.
+    organisation.runUntil(() => false, SETTLED_S);
     const half = organisation.deploy(PACKAGE);
     const cutBytes = CUT_AT * half.sizeBytes;
-    organisation.runUntil(() => heldBytes(others, half) >= cutBytes, PATIENCE_S);
+    this.#looking(() => heldBytes(others, half) >= cutBytes, PATIENCE_S);
     for (const { host } of this.#branch) organisation.confined.add(host);
 
     const deployed = this.#beAlone(empty, held);
 
     organisation.confined.clear();
     const backAtUs = organisation.world.nowUs;
-    const packages = [held, half];
-    const consistent = organisation.runUntil(
-      () => this.#differences(packages).length === 0,
-      PATIENCE_S,
-    );
+    const differences = () =>
+      [held, half].flatMap(({ contentId }) => this.#counts.differences(contentId));
+    const consistent = this.#looking(() => differences().length === 0, PATIENCE_S);
     const afterUs = organisation.world.nowUs - backAtUs;
     return {
       deployed,
@@ -139,15 +145,15 @@ export class AloneDays {
       evictions: this.#evictions,
       copiesLeft: this.#copiesLeft,
       consistentSeconds: consistent ? afterUs / SECOND : undefined,
-      differences: this.#differences(packages),
-      copies: this.#counted(half).wanInBytes / half.sizeBytes,
-      uncountedLanBytes: this.#uncountedLanBytes(packages),
+      differences: differences(),
+      copies: this.#counts.counted(half.contentId).wanInBytes / half.sizeBytes,
+      lostCounts: plus(this.#counts.lost(held.contentId), this.#counts.lost(half.contentId)),
     };
   }
 
   /** Lives through the days. Gives how many of the empty devices got what the office holds. */
   #beAlone(empty: readonly SimDevice[], held: SimPackage): number {
-    const { days, awakeMinutes, cacheDays, onDay } = this.#options;
+    const { days, cacheDays, onDay } = this.#options;
     const { world } = this.#organisation;
     // One comes back at once; the other when caches have let go of what they need not keep.
     const returns = new Map([
@@ -158,42 +164,69 @@ export class AloneDays {
     let deployed = 0;
     for (let day = 0; day < days; day += 1) {
       const morningUs = world.nowUs;
-      const eveningUs = morningUs + awakeMinutes * 60 * SECOND;
       const newcomer = returns.get(day);
       if (newcomer !== undefined) away.delete(newcomer);
       for (const device of this.#branch) if (!away.has(device) && !device.running) device.start();
-      if (newcomer !== undefined) {
-        const there = this.#organisation.runUntil(() => allHave([newcomer], held), PATIENCE_S);
-        if (there) deployed += 1;
-      }
-      this.#loseHolder(OFF_SHARE * (eveningUs - morningUs));
-      world.runUntil(eveningUs);
-      if (!this.#organisation.runUntil(() => this.#holders().length === 1, 5)) this.#splitDays += 1;
+      if (newcomer !== undefined && this.#gets(newcomer, held)) deployed += 1;
+      this.#work(morningUs);
       this.#tidyCaches(day);
       this.#copiesLeft = Math.min(this.#copiesLeft, this.#copiesOf(held));
       onDay?.(day);
-      if (day === days - 1) break;
-      for (const device of this.#branch) if (device.running) this.#switchOff(device);
-      world.runUntil(morningUs + DAY_US);
+      if (day < days - 1) this.#sleep(morningUs + DAY_US);
     }
     return deployed;
+  }
+
+  #gets(device: SimDevice, simPackage: SimPackage): boolean {
+    return this.#organisation.runUntil(() => allHave([device], simPackage), PATIENCE_S);
+  }
+
+  /** Runs until the evening; for a part of the day the device that fetches for the office is off. */
+  #work(morningUs: number): void {
+    const workUs = this.#options.awakeMinutes * 60 * SECOND;
+    this.#loseHolder(OFF_SHARE * workUs);
+    this.#organisation.world.runUntil(morningUs + workUs);
+    if (!this.#looking(() => this.#holders().length === 1, 5)) this.#splitDays += 1;
+  }
+
+  /** Switches everything off until the next morning, elsewhere too: nights would take long. */
+  #sleep(untilUs: number): void {
+    const organisation = this.#organisation;
+    const elsewhere = organisation.office("Central");
+    for (const device of this.#branch) if (device.running) this.#switchOff(device);
+    for (const device of elsewhere) device.stop();
+    organisation.stopServer();
+    organisation.world.runUntil(untilUs);
+    organisation.startServer();
+    for (const device of elsewhere) device.start();
   }
 
   /** Switches off the device that fetches for the office, and on again later. */
   #loseHolder(offUs: number): void {
     const organisation = this.#organisation;
-    organisation.runUntil(() => this.#holders().length === 1, PATIENCE_S);
+    this.#looking(() => this.#holders().length === 1, PATIENCE_S);
     const [holder] = this.#holders();
     if (holder === undefined) return;
     this.#losses += 1;
     this.#switchOff(holder);
     const lostAtUs = organisation.world.nowUs;
-    const succeeded = organisation.runUntil(() => this.#holders().length === 1, offUs / SECOND);
+    const succeeded = this.#looking(() => this.#holders().length === 1, offUs / SECOND);
     const afterUs = organisation.world.nowUs - lostAtUs;
     if (succeeded) this.#successions += 1;
     this.#successionSeconds = Math.max(this.#successionSeconds, afterUs / SECOND);
     organisation.world.runUntil(lostAtUs + offUs);
     holder.start();
+  }
+
+  /** Runs until something is so, or for so many seconds; looks not at every event. */
+  #looking(isSo: () => boolean, seconds: number): boolean {
+    const { world } = this.#organisation;
+    const endUs = world.nowUs + seconds * SECOND;
+    while (!isSo()) {
+      if (world.nowUs >= endUs) return false;
+      world.runUntil(Math.min(endUs, world.nowUs + LOOK_US));
+    }
+    return true;
   }
 
   /** The devices of the office that take themselves for the one that fetches for it. */
@@ -202,12 +235,7 @@ export class AloneDays {
   }
 
   #switchOff(device: SimDevice): void {
-    for (const content of device.status()?.contents ?? []) {
-      const past = this.#past.get(content.contentId) ?? { wanInBytes: 0, lanInBytes: 0 };
-      past.wanInBytes += content.wanInBytes;
-      past.lanInBytes += content.lanInBytes;
-      this.#past.set(content.contentId, past);
-    }
+    this.#counts.ends(device);
     device.stop();
   }
 
@@ -249,56 +277,6 @@ export class AloneDays {
 
   #copiesOf({ contentId }: SimPackage): number {
     return this.#branch.filter(({ store }) => store.isFinished(contentId)).length;
-  }
-
-  /** What the server says otherwise than a device, or that is not as it should be. */
-  #differences(packages: readonly SimPackage[]): readonly string[] {
-    const { coordinator } = this.#organisation.server;
-    const found: string[] = [];
-    for (const simPackage of packages) {
-      const { contentId } = simPackage;
-      const deployment = coordinator.deployments().find((row) => row.contentId === contentId);
-      const standing = deployment && coordinator.deployment(deployment.deploymentId);
-      for (const device of [...this.#organisation.devices.values()].flat()) {
-        const said = standing?.devices.find(({ deviceId }) => deviceId === device.deviceId);
-        const own = device.status()?.contents.find((content) => content.contentId === contentId);
-        if (said?.present !== true) found.push(`${device.host} is not there`);
-        if (!device.store.isDelivered(contentId)) found.push(`${device.host} lacks a content`);
-        for (const what of ["state", "piecesHeld", "heldBytes"] as const) {
-          if (said?.[what] === own?.[what]) continue;
-          found.push(`${device.host}: ${what} is ${own?.[what]}, the server says ${said?.[what]}`);
-        }
-      }
-      const charged = standing?.offices.find(({ office }) => office === "Branch")?.wanBytes;
-      const { wanInBytes } = this.#counted(simPackage);
-      if (charged !== wanInBytes) found.push(`the ledger has ${charged}, not ${wanInBytes}`);
-    }
-    return found;
-  }
-
-  /** What the office's devices have counted of a content, over all their lives. */
-  #counted({ contentId }: SimPackage): { readonly wanInBytes: number; readonly lanInBytes: number } {
-    const { wanInBytes = 0, lanInBytes = 0 } = this.#past.get(contentId) ?? {};
-    const now = this.#branch.flatMap((device) =>
-      (device.status()?.contents ?? []).filter((content) => content.contentId === contentId),
-    );
-    return now.reduce(
-      (sum, content) => ({
-        wanInBytes: sum.wanInBytes + content.wanInBytes,
-        lanInBytes: sum.lanInBytes + content.lanInBytes,
-      }),
-      { wanInBytes, lanInBytes },
-    );
-  }
-
-  #uncountedLanBytes(packages: readonly SimPackage[]): number {
-    const { coordinator } = this.#organisation.server;
-    return packages.reduce((bytes, simPackage) => {
-      const row = coordinator
-        .ledger(simPackage.contentId)
-        .find(({ office }) => office === "Branch");
-      return bytes + this.#counted(simPackage).lanInBytes - (row?.lanBytes ?? 0);
-    }, 0);
   }
 }
 

@@ -26,6 +26,9 @@ const OFFICES = [
 /** Six seconds over that line. */
 const PACKAGE = { pieces: 160, pieceBytes: 32 * KIB };
 
+/** One and a half. */
+const SMALL_PACKAGE = { pieces: 40, pieceBytes: 32 * KIB };
+
 test("an RVP that dies at 80 % has a successor at work within 3 s, and nothing crosses twice but what was under way", () => {
   const organisation = new Organisation(1, OFFICES);
   organisation.settle();
@@ -71,6 +74,39 @@ test("an RVP that is alive but cut off from the line is passed over within 15 s"
 
   expect(afterUs).toBeLessThan(15 * SECOND);
   expect(done).toBe(true);
+});
+
+test("an RVP whose disk is full from the start does not keep the content from its office", () => {
+  const organisation = new Organisation(21, OFFICES);
+  organisation.settle();
+  const branch = organisation.office("Branch");
+  const rvp = rvpOf(branch);
+  rvp.store.full = true;
+
+  const simPackage = organisation.deploy(SMALL_PACKAGE);
+  const others = branch.filter((device) => device !== rvp);
+  const done = organisation.runUntil(() => allHave(others, simPackage), 60);
+
+  expect(done).toBe(true);
+  expect(overLine(others)).toBeLessThan(1.03 * simPackage.sizeBytes);
+});
+
+test("an RVP whose disk fills up is passed over, and finishes once there is room again", () => {
+  const organisation = new Organisation(22, OFFICES);
+  organisation.settle();
+  const simPackage = organisation.deploy(SMALL_PACKAGE);
+  const branch = organisation.office("Branch");
+  runTo(organisation, branch, 0.5 * simPackage.sizeBytes);
+  const rvp = rvpOf(branch);
+
+  rvp.store.full = true;
+  const others = branch.filter((device) => device !== rvp);
+  const done = organisation.runUntil(() => allHave(others, simPackage), 60);
+  rvp.store.full = false;
+  const whole = organisation.runUntil(() => allHave(branch, simPackage), 60);
+
+  expect(done).toBe(true);
+  expect(whole).toBe(true);
 });
 
 test("with the server gone an office goes on, and a device that restarts finishes from what it remembers", () => {

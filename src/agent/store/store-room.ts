@@ -208,13 +208,15 @@ export class StoreRoom {
   async #limitSentence({ sizeBytes }: Manifest): Promise<string> {
     const { limits } = this.#options;
     const limitBytes = await this.#limitBytes();
-    const which =
-      limitBytes === limits.cacheBytesMax
-        ? "cache.max_mib"
-        : `cache.disk_percent = ${limits.diskPercent}`;
+    const byDisk = limitBytes !== limits.cacheBytesMax;
+    const which = byDisk ? `cache.disk_percent = ${limits.diskPercent}` : "cache.max_mib";
+    const tooLow =
+      byDisk && limits.diskPercent === 100
+        ? "The disk itself is too small: put the data folder on a larger one."
+        : "Raise that limit.";
     const inTheWay =
       sizeBytes > limitBytes
-        ? "Raise that limit."
+        ? tooLow
         : `Contents that have to stay take ${this.#usedBytes()} bytes: raise that limit, or ` +
           'unpin or purge contents ("branchline agent cache list" says why each is kept).';
     return (

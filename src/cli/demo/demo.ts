@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { LedgerEntry } from "../../api/server-schemas.ts";
 import { Line } from "../../runtime/line.ts";
@@ -75,7 +76,9 @@ export async function runDemo(plan: DemoPlan, options: DemoOptions): Promise<voi
     await distribute(stage, earlier ?? NO_STATE, options.onResult);
     if (options.stayUp) await stayUp(stage);
   } catch (error) {
-    // Ctrl-C in a terminal goes to our processes too: that they end then is no failure of theirs.
+    // Ctrl-C in a terminal goes to our processes too: that they end then is no failure of theirs. On
+    // a busy machine we hear of their end first, so what lies there unread is heard before we judge.
+    await setImmediate();
     throw options.signal.aborted ? interrupted() : error;
   } finally {
     await children.end();
