@@ -15,7 +15,7 @@ import type { Bench, BenchResult, Stage } from "./stage.ts";
 
 /** The simulated office: how long it is alone, and how long it works each day. */
 const DAYS = 7;
-const AWAKE_MINUTES = 10;
+const AWAKE_MINUTES = 30;
 const CACHE_DAYS = 2;
 
 /** What is wanted: nobody fetches for the office for so long at most, in seconds. */

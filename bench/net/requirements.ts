@@ -7,6 +7,7 @@ const TOOLS: readonly (readonly [tool: Tool, debianPackage: string])[] = [
   ["tc", "iproute2"],
   ["nft", "nftables"],
   ["sysctl", "procps"],
+  ["mount", "mount"],
 ];
 
 /** Makes sure that networks can be made here. @throws OperatorError that says what is missing. */

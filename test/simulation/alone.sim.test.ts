@@ -7,7 +7,7 @@ const TIMEOUT_MS = 120_000;
 test(
   "an office that is cut off for days gives its own what it has, keeps its last copy, and agrees with the server when it is back",
   () => {
-    const result = AloneDays.run({ seed: 1, days: 3, awakeMinutes: 0.4, cacheDays: 0 });
+    const result = AloneDays.run({ seed: 1, days: 3, awakeMinutes: 2, cacheDays: 0 });
 
     // One on the first day, and one when all but the office's last copy have been let go of.
     expect(result.deployed).toBe(2);
