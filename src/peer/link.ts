@@ -40,7 +40,8 @@ export type Upload = {
 export type Link = {
   readonly association: number;
   readonly deviceId: DeviceId;
-  readonly host: string;
+  /** Where the peer is now: a device that roams keeps its associations. */
+  host: string;
   readonly side: Side;
   readonly upAtUs: number;
   readonly asked: Map<ContentId, Asked>;

@@ -309,6 +309,11 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         this.#downloads.onBlock(act, link, event);
         break;
       }
+      case "association-moved": {
+        const link = this.#core.links.get(event.association);
+        if (link !== undefined) link.host = event.host;
+        break;
+      }
     }
   }
 
