@@ -71,11 +71,21 @@ export class Claims {
   onTick(act: Act, engaged: boolean): void {
     const { view, succession } = this.#core;
     if (view.office === "" || view.officeType === "vpn") return;
+    this.#awaitHolder(act);
     const work = { wants: this.#wants(), broughtBytes: this.#broughtBytes() };
     succession.onTick(act.nowUs, { ...work, engaged });
     this.#settle(act);
     if (!this.#holdsOffice || act.nowUs - this.#saidAtUs < this.#everyUs) return;
     this.#tellAll(act);
+  }
+
+  /** One that we are still linking up with cannot be heard yet: whether it can be reached decides. */
+  #awaitHolder(act: Act): void {
+    const { succession, linkByDevice, options } = this.#core;
+    const { holder } = succession;
+    if (holder === options.deviceId || linkByDevice.has(holder)) return;
+    if (this.#core.isUnreachable(act.nowUs, holder)) this.refresh(act);
+    else succession.onSign(holder);
   }
 
   get #holdsOffice(): boolean {
