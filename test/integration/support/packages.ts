@@ -27,22 +27,22 @@ export async function readTree(folder: string): Promise<Readonly<Record<string, 
   const found: Record<string, string> = {};
   for (const path of (await readdir(folder, { recursive: true })).sort()) {
     const whole = join(folder, path);
-    const stats = await lstat(whole);
-    if (stats.isDirectory()) {
-      found[`${path}/`] = "folder";
-      continue;
-    }
-    const executable = (stats.mode & 0o111) === 0 ? "" : " executable";
-    found[path] = `${stats.isFile() ? await hashOfFile(whole) : "no file"}${executable}`;
+    if ((await lstat(whole)).isDirectory()) found[`${path}/`] = "folder";
+    else found[path] = await describeFile(whole);
   }
   return found;
+}
+
+async function describeFile(path: string): Promise<string> {
+  const stats = await lstat(path);
+  const executable = (stats.mode & 0o111) === 0 ? "" : " executable";
+  return `${stats.isFile() ? await hashOfFile(path) : "no file"}${executable}`;
 }
 
 /** What {@link readTree} finds where a package has been handed over: a file stands in a folder. */
 export async function readPackage(path: string): Promise<Readonly<Record<string, string>>> {
   if ((await lstat(path)).isDirectory()) return await readTree(path);
-  const whole = await readTree(dirname(path));
-  return { [basename(path)]: whole[basename(path)] ?? "" };
+  return { [basename(path)]: await describeFile(path) };
 }
 
 /** The SHA-256 of a file in hexadecimal digits. */
