@@ -1,5 +1,5 @@
 import { run, runIn } from "./commands.ts";
-import { HOST_DEVICE, type Host, type Link, type LinkEnd } from "./network.ts";
+import { HOST_DEVICE, type Host, type Link } from "./network.ts";
 
 /** Takes a fault back. */
 export type Mend = () => Promise<void>;
@@ -12,17 +12,6 @@ export async function cutLink({ above, below }: Link): Promise<Mend> {
   const ends = await Promise.all(
     [above, below].map((end) => addRules(end.namespace, [`oifname "${end.device}" drop`])),
   );
-  return async () => {
-    await Promise.all(ends.map((mend) => mend()));
-  };
-}
-
-/** Loses packets at random behind a link, in both directions. @param share - 0.02 is one in 50. */
-export async function loseOnLink({ above, below }: Link, share: number): Promise<Mend> {
-  const perMillion = Math.round(share * 1_000_000);
-  const rule = ({ device }: LinkEnd) =>
-    `iifname "${device}" numgen random mod 1000000 < ${perMillion} drop`;
-  const ends = await Promise.all([above, below].map((end) => addRules(end.namespace, [rule(end)])));
   return async () => {
     await Promise.all(ends.map((mend) => mend()));
   };

@@ -1,9 +1,10 @@
 import { type DeviceId, deviceIdOf } from "../base/ids.ts";
 import { invariant } from "../base/invariant.ts";
+import { NO_FACTS } from "../topology/election.ts";
 import type { Enrol, EnrolAnew } from "../wire/messages.ts";
 import type { Parts } from "./commands.ts";
 import type { CoordinatorOutbox, EnrolmentOutcome } from "./contract.ts";
-import { canonicalHosts, HOST_NAME_LENGTH_MAX, NO_FACTS, type Now } from "./roster.ts";
+import { canonicalHosts, HOST_NAME_LENGTH_MAX, type Now } from "./roster.ts";
 import type { DeviceRow } from "./state.ts";
 import { plainText } from "./text.ts";
 

@@ -1,6 +1,6 @@
 import type { DeviceId } from "../base/ids.ts";
 import { formatAddress, parseAddress } from "../topology/address.ts";
-import type { Facts, Register } from "../wire/messages.ts";
+import type { Register } from "../wire/messages.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import { Directories } from "./directories.ts";
 import type { Offices } from "./offices.ts";
@@ -27,16 +27,6 @@ export const HOSTS_MAX = 8;
 
 /** Most characters of a host name that are kept. */
 export const HOST_NAME_LENGTH_MAX = 64;
-
-/** What is assumed of a device that has not registered yet: nothing. */
-export const NO_FACTS: Facts = {
-  freeBytes: 0,
-  usableBytes: 0,
-  preferred: false,
-  desktop: false,
-  serverOs: false,
-  uptimeS: 0,
-};
 
 /** Who is enrolled, who is present, and in which office each device is. */
 export class Roster {

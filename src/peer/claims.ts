@@ -49,7 +49,7 @@ export class Claims {
     const { term, wants, broughtBytes } = claim;
     const everyUs = claim.everyMs * MS;
     const contested = succession.onClaim(link.deviceId, { term, everyUs, wants, broughtBytes });
-    if (contested) this.#tell(act, link);
+    if (contested) say(this.#core, act, link.association, this.#claim());
     this.#settle(act);
   }
 
@@ -57,7 +57,7 @@ export class Claims {
   onUp(act: Act, link: Link): void {
     if (!this.#core.view.sameOffice(link.deviceId)) return;
     say(this.#core, act, link.association, { kind: "mates", members: this.#mates() });
-    if (this.#holdsOffice) this.#tell(act, link);
+    if (this.#holdsOffice) say(this.#core, act, link.association, this.#claim());
     this.refresh(act);
   }
 
@@ -71,25 +71,23 @@ export class Claims {
   onTick(act: Act, engaged: boolean): void {
     const { view, succession } = this.#core;
     if (view.office === "" || view.officeType === "vpn") return;
-    this.#awaitHolder(act);
+    if (!this.#hearsHolder && this.#core.isUnreachable(act.nowUs, succession.holder)) {
+      this.refresh(act);
+    }
     const work = { wants: this.#wants(), broughtBytes: this.#broughtBytes() };
-    succession.onTick(act.nowUs, { ...work, engaged });
+    // One that we are still linking up with cannot be heard: whether it can be reached decides.
+    succession.onTick(act.nowUs, { ...work, listening: engaged && this.#hearsHolder });
     this.#settle(act);
     if (!this.#holdsOffice || act.nowUs - this.#saidAtUs < this.#everyUs) return;
     this.#tellAll(act);
   }
 
-  /** One that we are still linking up with cannot be heard yet: whether it can be reached decides. */
-  #awaitHolder(act: Act): void {
-    const { succession, linkByDevice, options } = this.#core;
-    const { holder } = succession;
-    if (holder === options.deviceId || linkByDevice.has(holder)) return;
-    if (this.#core.isUnreachable(act.nowUs, holder)) this.refresh(act);
-    else succession.onSign(holder);
-  }
-
   get #holdsOffice(): boolean {
     return this.#core.succession.holder === this.#core.options.deviceId;
+  }
+
+  get #hearsHolder(): boolean {
+    return this.#holdsOffice || this.#core.linkByDevice.has(this.#core.succession.holder);
   }
 
   get #everyUs(): number {
@@ -107,20 +105,21 @@ export class Claims {
 
   #tellAll(act: Act): void {
     this.#saidAtUs = act.nowUs;
+    const claim = this.#claim();
     for (const link of this.#core.links.values()) {
-      if (this.#core.view.sameOffice(link.deviceId)) this.#tell(act, link);
+      if (this.#core.view.sameOffice(link.deviceId)) say(this.#core, act, link.association, claim);
     }
   }
 
-  #tell(act: Act, link: Link): void {
-    say(this.#core, act, link.association, {
+  #claim(): Claim {
+    return {
       kind: "claim",
       office: this.#core.view.office,
       term: this.#core.succession.term,
       everyMs: Math.min(60_000, Math.ceil(this.#everyUs / MS)),
       wants: this.#wants(),
       broughtBytes: this.#broughtBytes(),
-    });
+    };
   }
 
   #couldHold(nowUs: number, { deviceId, present }: MemberEntry): boolean {

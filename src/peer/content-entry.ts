@@ -68,6 +68,11 @@ export function newEntry(contentId: ContentId): ContentEntry {
   };
 }
 
+/** Whether a content is to be had and still to be fetched. */
+export function isToFetch({ wanted, state }: ContentEntry): boolean {
+  return wanted && (state === "waiting" || state === "downloading");
+}
+
 /** Gives an entry its manifest and what is held from the start. */
 export function learnManifest(
   entry: ContentEntry,

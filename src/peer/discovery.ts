@@ -28,7 +28,7 @@ import {
   type Sealed,
 } from "../wire/discovery.ts";
 import type { Directory } from "../wire/messages.ts";
-import type { ContentEntry } from "./content-entry.ts";
+import { type ContentEntry, isToFetch } from "./content-entry.ts";
 import { type Act, type Core, report } from "./core.ts";
 import { DISCOVERED_US } from "./discovered.ts";
 
@@ -414,8 +414,7 @@ const NO_NONCE = new Uint8Array(NONCE_BYTES);
 function unservedContents(core: Core): readonly ContentId[] {
   const unserved: ContentEntry[] = [];
   for (const entry of core.contents.values()) {
-    const active = entry.state === "waiting" || entry.state === "downloading";
-    if (entry.wanted && active && !isServed(core, entry.contentId)) unserved.push(entry);
+    if (isToFetch(entry) && !isServed(core, entry.contentId)) unserved.push(entry);
   }
   unserved.sort((a, b) => a.priority - b.priority);
   return unserved.slice(0, QUESTION_TAGS_MAX).map(({ contentId }) => contentId);

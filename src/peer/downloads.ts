@@ -3,7 +3,7 @@ import { KIB, MS } from "../base/units.ts";
 import { count } from "../swarm/ledger.ts";
 import { Assembly } from "../swarm/piece-assembly.ts";
 import type { RefusalReason } from "../wire/messages.ts";
-import type { ContentEntry, Known } from "./content-entry.ts";
+import { type ContentEntry, isToFetch, type Known } from "./content-entry.ts";
 import type { PieceSource } from "./contract.ts";
 import {
   type Act,
@@ -228,9 +228,7 @@ export class Downloads {
   }
 
   #byPriority(): readonly ContentEntry[] {
-    const active = [...this.#core.contents.values()].filter(
-      ({ wanted, state }) => wanted && (state === "waiting" || state === "downloading"),
-    );
+    const active = [...this.#core.contents.values()].filter(isToFetch);
     return active.length < 2 ? active : active.sort((a, b) => a.priority - b.priority);
   }
 

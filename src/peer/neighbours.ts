@@ -1,9 +1,11 @@
 import type { DeviceId } from "../base/ids.ts";
 import { MS, SECOND } from "../base/units.ts";
 import { DEVICE_PORTS, offsetPorts } from "../effects/channels.ts";
+import { NO_FACTS } from "../topology/election.ts";
 import type { AssociationEvent, PeerPorts } from "../transport/association-types.ts";
 import { REFUSAL_CLOSE_CODES } from "../transport/judge-peer.ts";
-import type { Facts, MemberEntry } from "../wire/messages.ts";
+import type { MemberEntry } from "../wire/messages.ts";
+import { isToFetch } from "./content-entry.ts";
 import {
   type Act,
   type Core,
@@ -33,16 +35,6 @@ const UNUSED_US = 60 * SECOND;
 /** How long nothing more is said of refusals with one code, once something was. */
 const REFUSAL_US = SECOND;
 
-/** Of a device that has said nothing of itself yet: it ranks behind all others. */
-const UNKNOWN_FACTS: Facts = {
-  freeBytes: 0,
-  usableBytes: 0,
-  preferred: false,
-  desktop: false,
-  serverOs: false,
-  uptimeS: 0,
-};
-
 /** Whom to link up with: bounded, and only while there is something to fetch. */
 export class Neighbours {
   readonly #core: Core;
@@ -60,11 +52,6 @@ export class Neighbours {
 
   constructor(core: Core) {
     this.#core = core;
-  }
-
-  /** Whether an association is one that we began and that is not up yet. */
-  began(association: number): boolean {
-    return this.#connecting.has(association);
   }
 
   /** Links up with whom we need and have not got. */
@@ -174,8 +161,8 @@ export class Neighbours {
 
   /** Whether there is anything that this device is to have and has not. */
   somethingToFetch(): boolean {
-    for (const { wanted, state } of this.#core.contents.values()) {
-      if (wanted && (state === "waiting" || state === "downloading")) return true;
+    for (const entry of this.#core.contents.values()) {
+      if (isToFetch(entry)) return true;
     }
     return false;
   }
@@ -224,8 +211,9 @@ export class Neighbours {
     const { view, discovered } = this.#core;
     for (const [deviceId, { host, portOffset }] of discovered.entries()) {
       if (view.member(deviceId) !== undefined) continue;
-      const facts = UNKNOWN_FACTS;
-      const office = view.office;
+      const { office } = view;
+      // It has said nothing of itself yet.
+      const facts = NO_FACTS;
       view.hear({ deviceId, office, hosts: [host], portOffset, facts, present: true });
     }
   }

@@ -18,6 +18,8 @@ export class OfficeView {
   /** Devices of our office that the server has not told us of. */
   readonly #gossip = new Map<string, MemberEntry>();
   #levels = new Map<string, number>();
+  /** The members of each level, ranked; looked at many times between two changes of them. */
+  readonly #ranked = new Map<number, readonly MemberEntry[]>();
   #subnets = new PrefixMap<true>();
 
   constructor(deviceId: DeviceId) {
@@ -62,6 +64,7 @@ export class OfficeView {
     if (older) return false;
     if (known?.office !== directory.office) this.#gossip.clear();
     this.#directory = directory;
+    this.#ranked.clear();
     this.#members.clear();
     for (const member of directory.members) this.#members.set(member.deviceId, member);
     this.#levels = new Map(directory.offices.map(({ name }, level) => [name, level]));
@@ -85,6 +88,7 @@ export class OfficeView {
     if (this.#members.has(member.deviceId) || !this.isOurs(host)) return;
     if (this.#gossip.size >= GOSSIP_MAX && !this.#gossip.has(member.deviceId)) return;
     this.#gossip.set(member.deviceId, member);
+    this.#ranked.delete(0);
   }
 
   /** Whether an address is in our office's subnets, as far as we know them. */
@@ -115,15 +119,19 @@ export class OfficeView {
 
   /** The other devices of the office so many levels above ours, the best first. */
   membersAt(level: number): readonly MemberEntry[] {
+    const known = this.#ranked.get(level);
+    if (known !== undefined) return known;
     const found: MemberEntry[] = [];
-    for (const known of [this.#members, this.#gossip]) {
-      for (const member of known.values()) {
+    for (const members of [this.#members, this.#gossip]) {
+      for (const member of members.values()) {
         if (this.#levels.get(member.office) === level && member.deviceId !== this.#self) {
           found.push(member);
         }
       }
     }
-    return rankCandidates(found);
+    const ranked = rankCandidates(found);
+    this.#ranked.set(level, ranked);
+    return ranked;
   }
 
   #entry() {

@@ -1,7 +1,7 @@
 import type { ContentId } from "../base/ids.ts";
 import { SECOND } from "../base/units.ts";
 import type { MemberEntry } from "../wire/messages.ts";
-import type { ContentEntry } from "./content-entry.ts";
+import { type ContentEntry, isToFetch } from "./content-entry.ts";
 import type { Core } from "./core.ts";
 import type { Link } from "./link.ts";
 
@@ -101,8 +101,7 @@ export class Sources {
   onTick(nowUs: number): void {
     const wanted = new Set<ContentId>();
     for (const entry of this.#core.contents.values()) {
-      const active = entry.state === "waiting" || entry.state === "downloading";
-      if (!entry.wanted || !active || !this.fetches(entry)) continue;
+      if (!isToFetch(entry) || !this.fetches(entry)) continue;
       wanted.add(entry.contentId);
       this.#advance(nowUs, entry);
     }

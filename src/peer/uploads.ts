@@ -1,7 +1,7 @@
 import { Bitset } from "../base/bitset.ts";
 import { KIB, MIB, SECOND } from "../base/units.ts";
 import { count } from "../swarm/ledger.ts";
-import { compareCandidates } from "../topology/election.ts";
+import { compareCandidates, NO_FACTS } from "../topology/election.ts";
 import type { RefusalReason, Request } from "../wire/messages.ts";
 import { type Act, type Core, say, UPLOADS_MAX } from "./core.ts";
 import type { Link, Upload } from "./link.ts";
@@ -209,13 +209,3 @@ export class Uploads {
     entry.unreported = true;
   }
 }
-
-/** A device that we know nothing of comes after those that we know. */
-const NO_FACTS = {
-  freeBytes: 0,
-  usableBytes: 0,
-  preferred: false,
-  desktop: false,
-  serverOs: false,
-  uptimeS: 0,
-};

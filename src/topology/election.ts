@@ -18,6 +18,16 @@ export type CandidateFacts = {
   readonly uptimeS: number;
 };
 
+/** Of a device that has said nothing of itself: it comes after all others. */
+export const NO_FACTS: CandidateFacts = {
+  freeBytes: 0,
+  usableBytes: 0,
+  preferred: false,
+  desktop: false,
+  serverOs: false,
+  uptimeS: 0,
+};
+
 /** A device that may become rendezvous point of its office. */
 export type Candidate = { readonly deviceId: DeviceId; readonly facts: CandidateFacts };
 

@@ -234,7 +234,7 @@ class Office {
         this.#brought.set(id, (this.#brought.get(id) ?? 0) + this.trickleBytes);
       }
       const broughtBytes = this.#brought.get(id) ?? 0;
-      device.onTick(this.#nowUs, { wants: this.working, broughtBytes, engaged: true });
+      device.onTick(this.#nowUs, { wants: this.working, broughtBytes, listening: true });
       if (device.holder === deviceId(id)) this.#say(id, device, broughtBytes);
     }
   }

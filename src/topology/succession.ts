@@ -54,8 +54,8 @@ export type HeardClaim = {
 
 /** What this device knows of itself at a tick. */
 export type OwnWork = Pick<HeardClaim, "wants" | "broughtBytes"> & {
-  /** Whether it has something to fetch, and so looks for its office's rendezvous point. */
-  readonly engaged: boolean;
+  /** Whether it looks for its office's rendezvous point, and could hear it. */
+  readonly listening: boolean;
 };
 
 type Holder = {
@@ -194,7 +194,7 @@ export class Succession {
       return;
     }
     // Whoever looks for nobody hears nobody.
-    if (!own.engaged) holder.heardAtUs = this.#awakeUs;
+    if (!own.listening) holder.heardAtUs = this.#awakeUs;
     if (this.#awakeUs - holder.heardAtUs > patienceUs(holder)) this.#passOver("silent");
     else if (this.#isBarren(holder)) this.#passOver("barren");
     else if (this.#isOutclassed(holder)) this.#choose(true);
