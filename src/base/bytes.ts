@@ -9,14 +9,6 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
-/**
- * The bytes themselves, or a copy of them where they are a small part of a large buffer: what is
- * kept for long must not keep more than it counts for.
- */
-export function detached(bytes: Uint8Array): Uint8Array {
-  return bytes.buffer.byteLength > 2 * bytes.length + 256 ? bytes.slice() : bytes;
-}
-
 /** Whether two byte strings are equal. Not constant in time: not for secrets of ours. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return compareBytes(a, b) === 0;

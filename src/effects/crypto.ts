@@ -20,7 +20,7 @@ export type Crypto = {
    * AES-256-GCM (NIST SP 800-38D).
    *
    * @param key - 32 bytes. @param nonce - 12 bytes, never used twice with one key.
-   * @returns The ciphertext followed by its 16-byte tag.
+   * @returns The ciphertext followed by its 16-byte tag; good until the next call, of whomever.
    */
   seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array;
 

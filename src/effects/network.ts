@@ -18,10 +18,10 @@ export type NetworkInput =
       /** The channel whose port it came to. */
       readonly channel: Channel;
       /**
-       * One datagram, or several of one sender that the system joined, one behind the other. The
-       * machine may keep it: nobody writes to it again.
+       * What has come, in order: each is one datagram, or several that the system joined, one behind
+       * the other. Good until the step is over; what is kept for longer has to be copied.
        */
-      readonly bytes: Uint8Array;
+      readonly arrivals: readonly Uint8Array[];
     }
   /** A send was answered with "full" before, and there is room again. */
   | { readonly kind: "writable" }

@@ -198,8 +198,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         this.#onTimer(act);
         break;
       case "datagram-received":
-        if (input.channel === "discovery") this.#discovery.onDatagram(act, input.from, input.bytes);
-        else this.#core.endpoint.step(act.nowUs, input, act.transport);
+        if (input.channel !== "discovery")
+          this.#core.endpoint.step(act.nowUs, input, act.transport);
+        else for (const bytes of input.arrivals) this.#discovery.onDatagram(act, input.from, bytes);
         break;
       default:
         this.#core.endpoint.step(act.nowUs, input, act.transport);

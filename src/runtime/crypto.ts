@@ -41,7 +41,7 @@ export const nodeCrypto: Crypto = {
   seal(key, nonce, aad, plaintext) {
     const cipher = createCipheriv(CIPHER, keyObject(key), nonce, { authTagLength: TAG_BYTES });
     cipher.setAAD(aad);
-    const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
+    const sealed = sealedMemory(plaintext.length + TAG_BYTES);
     sealed.set(cipher.update(plaintext));
     cipher.final();
     sealed.set(cipher.getAuthTag(), plaintext.length);
@@ -65,6 +65,14 @@ export const nodeCrypto: Crypto = {
     return plain(plaintext);
   },
 };
+
+let memory = new Uint8Array(65_536);
+
+/** Where sealed text goes: an array for each record would keep the garbage collector at work. */
+function sealedMemory(lengthBytes: number): Uint8Array {
+  if (memory.length < lengthBytes) memory = new Uint8Array(lengthBytes);
+  return memory.subarray(0, lengthBytes);
+}
 
 /** Wrapping a key takes three times as long as sealing something small, so it is done once. */
 const keyObjects = new WeakMap<Uint8Array, KeyObject>();

@@ -29,7 +29,7 @@ test("DI6: a question reaches every program on the network, the asker among them
     kind: "datagram-received",
     from: { host: A, port },
     channel: "discovery",
-    bytes: Buffer.of(1, 2, 3),
+    arrivals: [Buffer.of(1, 2, 3)],
   };
   expect(b.inputs).toEqual([heard]);
   expect(a.inputs).toEqual([heard]);
@@ -45,7 +45,7 @@ test("an answer reaches the asker alone, at the port that it asked from", async 
   b.sockets.send(b.inputs[0]?.from ?? { host: A, port: 0 }, Uint8Array.of(2));
   await vi.waitUntil(() => a.inputs.length > 1);
 
-  expect(a.inputs[1]).toMatchObject({ from: { host: B, port }, bytes: Buffer.of(2) });
+  expect(a.inputs[1]).toMatchObject({ from: { host: B, port }, arrivals: [Buffer.of(2)] });
   expect(b.inputs.length).toBe(1);
 });
 
@@ -70,7 +70,7 @@ test("a program on all addresses hears broadcasts with the socket that it speaks
   a.sockets.broadcast(Uint8Array.of(2));
   await vi.waitUntil(() => a.inputs.length > 1 && b.inputs.length > 1);
 
-  expect(a.inputs.map(({ bytes }) => bytes[0]).sort()).toEqual([1, 2]);
+  expect(a.inputs.map(({ arrivals }) => arrivals[0]?.[0]).sort()).toEqual([1, 2]);
 });
 
 test("nothing is heard before the program is ready for it", async () => {
@@ -84,7 +84,7 @@ test("nothing is heard before the program is ready for it", async () => {
   b.sockets.broadcast(Uint8Array.of(2));
   await vi.waitUntil(() => early.inputs.length > 0);
 
-  expect(early.inputs.map(({ bytes }) => bytes[0])).toEqual([2]);
+  expect(early.inputs.map(({ arrivals }) => arrivals[0]?.[0])).toEqual([2]);
 });
 
 test("a broadcast address that is none of the machine's is refused by name", async () => {
@@ -123,7 +123,7 @@ test("an answer to a port that there is not is not sent, and stops nobody", asyn
   b.sockets.send({ host: A, port }, Uint8Array.of(2));
   await vi.waitUntil(() => a.inputs.length > 0);
 
-  expect(a.inputs.map(({ bytes }) => bytes[0])).toEqual([2]);
+  expect(a.inputs.map(({ arrivals }) => arrivals[0]?.[0])).toEqual([2]);
 });
 
 test("questions go to the last address of every IPv4 network but the loopback and tunnels", () => {

@@ -231,7 +231,8 @@ export class DiscoverySockets {
     socket.on("message", (bytes, { address: host, port: fromPort }) => {
       const from = { host, port: fromPort };
       if (!this.#started) return;
-      this.#options.onInput({ kind: "datagram-received", from, channel: "discovery", bytes });
+      const arrivals = [bytes];
+      this.#options.onInput({ kind: "datagram-received", from, channel: "discovery", arrivals });
     });
     // An error of a socket that is bound concerns one datagram, which may be lost.
     socket.on("error", () => {

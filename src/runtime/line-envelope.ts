@@ -1,5 +1,5 @@
-import ipaddr from "ipaddr.js";
 import type { Address } from "../effects/network.ts";
+import { HOST_BYTES, packHost, unpackHost } from "./host-bytes.ts";
 
 /**
  * What a line envelope adds to a datagram, in bytes:
@@ -37,8 +37,8 @@ export function wrapForLine(from: Address, to: Address, payload: Uint8Array): Ui
 export function unwrapFromLine(bytes: Uint8Array): Envelope | undefined {
   if (bytes.length < ENVELOPE_BYTES || bytes[0] !== VERSION) return undefined;
   const family = bytes[1];
-  const to = readHost(bytes, DESTINATION_AT);
-  const from = readHost(bytes, SOURCE_AT);
+  const to = unpackHost(bytes, DESTINATION_AT);
+  const from = unpackHost(bytes, SOURCE_AT);
   if (family !== (to.includes(":") ? 6 : 4) || to.includes(":") !== from.includes(":")) {
     return undefined;
   }
@@ -53,39 +53,9 @@ export function unwrapFromLine(bytes: Uint8Array): Envelope | undefined {
   };
 }
 
-/** The 16 bytes of an IP address, IPv4 addresses mapped. @throws RangeError for anything else. */
-export function packHost(host: string): Uint8Array {
-  const known = packed.get(host);
-  if (known !== undefined) return known;
-  if (!ipaddr.isValid(host)) throw new RangeError(`${host} is no IP address`);
-  const address = ipaddr.parse(host);
-  const mapped = address instanceof ipaddr.IPv4 ? address.toIPv4MappedAddress() : address;
-  const bytes = Uint8Array.from(mapped.toByteArray());
-  // Every datagram asks for one of a few addresses; the bound is against a scan of many.
-  if (packed.size >= PACKED_MAX) packed.clear();
-  packed.set(host, bytes);
-  return bytes;
-}
-
 const VERSION = 1;
-const HOST_BYTES = 16;
 const DESTINATION_AT = 2;
 const SOURCE_AT = DESTINATION_AT + HOST_BYTES + 2;
-
-/** How many packed addresses are remembered. */
-const PACKED_MAX = 4096;
-const packed = new Map<string, Uint8Array>();
-
-function readHost(bytes: Uint8Array, at: number): string {
-  for (let index = 0; index < 12; index += 1) {
-    if (bytes[at + index] !== (index < 10 ? 0 : 0xff)) return readIpv6(bytes, at);
-  }
-  return `${bytes[at + 12]}.${bytes[at + 13]}.${bytes[at + 14]}.${bytes[at + 15]}`;
-}
-
-function readIpv6(bytes: Uint8Array, at: number): string {
-  return new ipaddr.IPv6([...bytes.subarray(at, at + HOST_BYTES)]).toRFC5952String();
-}
 
 function writePort(bytes: Uint8Array, at: number, port: number): void {
   bytes[at] = port >> 8;

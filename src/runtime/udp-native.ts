@@ -1,9 +1,10 @@
-import { packHost } from "./line-envelope.ts";
+import { packHost } from "./host-bytes.ts";
+import { Inbox, type NativeArrival, type ReceiveMany, setPointer } from "./udp-inbox.ts";
 
 /**
  * What Node's own sockets cannot do, and what makes large transfers cheap: trains of datagrams in
- * one call (`UDP_SEGMENT`), arrivals that are joined (`UDP_GRO`), sends whose outcome is known at
- * once, and datagrams that no router may cut (`IP_MTU_DISCOVER`).
+ * one call (`UDP_SEGMENT`), arrivals that are joined (`UDP_GRO`) or taken many in a call, sends
+ * whose outcome is known at once, and datagrams that no router may cut (`IP_MTU_DISCOVER`).
  *
  * Linux on 64-bit little-endian processors, where the optional package koffi is installed. A
  * kernel may lack some of it: each is tried, never assumed.
@@ -36,6 +37,9 @@ export type NativeSocket = {
     segmentBytes: number,
     joined: boolean,
   ): NativeSend;
+
+  /** Takes what has arrived; the bytes are good until any socket is asked again. */
+  receive(): readonly NativeArrival[];
 };
 
 /** The outcome of a send. `code` is 0, or the system's error number for the rest. */
@@ -69,6 +73,16 @@ const VECTOR_BYTES = 16;
 const NAME_BYTES = { 4: 16, 6: 28 } as const;
 const CONTROL_BYTES = 24;
 
+/** Room for arrivals that the kernel joins, and for those that it does not. */
+const JOINED = { count: 8, arrivalBytes: 65_536 } as const;
+const SINGLE = { count: 64, arrivalBytes: 2_048 } as const;
+
+/** What all sockets use: they are asked one after another. */
+type Shared = {
+  readonly messages: Messages;
+  readonly inboxes: { readonly joined: Inbox; readonly single: Inbox };
+};
+
 /** The functions of the system's library. A pointer is a typed array or an address. */
 type Library = {
   socket(family: number, type: number, protocol: number): number;
@@ -77,6 +91,7 @@ type Library = {
   setsockopt(fd: number, level: number, option: number, value: Int32Array, size: number): number;
   sendmsg(fd: number, message: Uint8Array, flags: number): number;
   sendmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
+  recvmmsg: ReceiveMany;
   addressOf(bytes: Uint8Array): number;
   errno(): number;
 };
@@ -104,11 +119,17 @@ async function load(): Promise<NativeUdp | undefined> {
       setsockopt: define("setsockopt", "int", ["int", "int", "int", pointer, "uint32_t"]),
       sendmsg: define("sendmsg", "int64_t", ["int", pointer, "int"]),
       sendmmsg: define("sendmmsg", "int", ["int", pointer, "uint32_t", "int"]),
+      recvmmsg: define("recvmmsg", "int", ["int", pointer, "uint32_t", "int", "void *"]),
       addressOf: (bytes) => Number(koffi.address(bytes)),
       errno: () => koffi.errno(),
     };
     const messages = new Messages(library);
-    return { open: (options) => openSocket(library, messages, options) };
+    const { recvmmsg, addressOf } = library;
+    const inboxes = {
+      joined: new Inbox(recvmmsg, addressOf, JOINED),
+      single: new Inbox(recvmmsg, addressOf, SINGLE),
+    };
+    return { open: (options) => openSocket(library, { messages, inboxes }, options) };
   } catch {
     // Not installed, or not for this processor: everything works without it, only slower.
     return undefined;
@@ -117,7 +138,7 @@ async function load(): Promise<NativeUdp | undefined> {
 
 function openSocket(
   library: Library,
-  messages: Messages,
+  { messages, inboxes }: Shared,
   options: {
     readonly address: string | undefined;
     readonly port: number;
@@ -151,6 +172,7 @@ function openSocket(
         ? messages.sendTrains(fd, bytes, segmentBytes)
         : messages.sendSingly(fd, bytes, segmentBytes);
     },
+    receive: () => (options.joined ? inboxes.joined : inboxes.single).take(fd),
   };
 }
 
@@ -284,9 +306,4 @@ function packed16(host: string): Uint8Array | undefined {
   } catch {
     return undefined;
   }
-}
-
-function setPointer(view: DataView, at: number, address: number): void {
-  view.setUint32(at, address % 0x1_00_00_00_00, true);
-  view.setUint32(at + 4, Math.floor(address / 0x1_00_00_00_00), true);
 }

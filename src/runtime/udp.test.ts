@@ -36,7 +36,7 @@ test("a datagram arrives as it was sent, with where it came from and the channel
       kind: "datagram-received",
       from: { host: HERE, port: a.ports["message-small"] },
       channel: "content-foreground",
-      bytes: Uint8Array.of(1, 2, 3),
+      arrivals: [Uint8Array.of(1, 2, 3)],
     },
   ]);
 });
@@ -47,7 +47,7 @@ test("what lies one behind the other leaves as datagrams of one length, and a sh
   const to = { host: NEIGHBOUR, port: b.ports["message-small"] ?? 0 };
 
   a.udp.send(to, "message-small", new Uint8Array(2_500), 1_200);
-  await vi.waitUntil(() => b.inputs.length === 3);
+  await vi.waitUntil(() => b.received().length === 3);
 
   expect(b.received().map(({ bytes }) => bytes.length)).toEqual([1_200, 1_200, 100]);
 });
@@ -97,6 +97,53 @@ test.each([
   for (const input of b.received().slice(0, -1)) expect(input.bytes.length % 1_200).toBe(0);
 });
 
+const HERE_6 = "::1";
+
+test.skipIf(withoutIpv6 !== undefined).each([
+  ["IPv4", HERE, "content-background"],
+  ["IPv4, joined", HERE, "content-foreground"],
+  ["IPv6", HERE_6, "content-background"],
+] as const)(
+  `what has piled up arrives in order, and of whom it is: %s${withoutIpv6 ?? ""}`,
+  async (_what, address, channel) => {
+    const listener = await program(address, { ports: { [channel]: await freePort() } });
+    const to = { host: address, port: listener.ports[channel] ?? 0 };
+    const senders = [
+      await program(address, { ports: { [channel]: await freePort() } }),
+      await program(address, { ports: { [channel]: await freePort() } }),
+    ];
+    const sent: { from: { host: string; port: number }; first: number }[] = [];
+    // All within one turn of the event loop, so that nothing is read in between.
+    for (let number = 0; number < 200; number += 1) {
+      const sender = senders[Math.floor(number / 3) % 2] ?? listener;
+      sender.udp.send(to, channel, new Uint8Array(100).fill(number), 100);
+      sent.push({ from: { host: address, port: sender.ports[channel] ?? 0 }, first: number });
+    }
+    const bytes = () => listener.received().reduce((sum, each) => sum + each.bytes.length, 0);
+    await vi.waitUntil(() => bytes() === 20_000);
+
+    const told = listener.received().flatMap(({ from, bytes: joined }) =>
+      // What the kernel has joined is cut again.
+      Array.from({ length: joined.length / 100 }, (_, at) => ({ from, first: joined[at * 100] })),
+    );
+    expect(told).toEqual(sent);
+  },
+);
+
+test("a datagram that is longer than any of ours is dropped, and those behind it arrive", async () => {
+  const ports = { "content-background": await freePort() };
+  const listener = await program(HERE, { ports });
+  const sender = await program(NEIGHBOUR, { ports: { "content-background": await freePort() } });
+  const to = { host: HERE, port: ports["content-background"] };
+
+  for (const length of [10, 3_000, 20]) {
+    sender.udp.send(to, "content-background", new Uint8Array(length), length);
+  }
+  await vi.waitUntil(() => listener.received().length === 2);
+
+  expect(listener.received().map(({ bytes }) => bytes.length)).toEqual([10, 20]);
+});
+
 test("in Background each datagram arrives by itself, whatever the system can", async () => {
   const ports = { "content-background": await freePort() };
   const a = await program(HERE, { ports: { "content-background": await freePort() } });
@@ -104,7 +151,7 @@ test("in Background each datagram arrives by itself, whatever the system can", a
   const to = { host: NEIGHBOUR, port: ports["content-background"] };
 
   a.udp.send(to, "content-background", new Uint8Array(12_000), 1_200);
-  await vi.waitUntil(() => b.inputs.length === 10);
+  await vi.waitUntil(() => b.received().length === 10);
 
   expect(b.received().map(({ bytes }) => bytes.length)).toEqual(new Array(10).fill(1_200));
 });
@@ -234,6 +281,12 @@ test("sending once the sockets are closed harms nobody", async () => {
   expect(a.udp.send({ host: NEIGHBOUR, port: 9 }, "message-small", Uint8Array.of(1), 1)).toBe(true);
 });
 
+/** What an input said: the sockets use the memory of arrivals again. */
+function kept(input: NetworkInput): NetworkInput {
+  if (input.kind !== "datagram-received") return input;
+  return { ...input, arrivals: input.arrivals.map((bytes) => bytes.slice()) };
+}
+
 /** A program with sockets on ports that are free, and everything that it has been told. */
 async function program(
   address: string | undefined,
@@ -253,11 +306,15 @@ async function program(
     ports,
     ...(options.line === undefined ? {} : { line: options.line }),
     ...(options.native === undefined ? {} : { native: options.native }),
-    onInput: (input) => inputs.push(input),
+    onInput: (input) => inputs.push(kept(input)),
   });
   open.push(udp);
-  const received = (): readonly Received[] =>
-    inputs.filter((input): input is Received => input.kind === "datagram-received");
+  const received = () =>
+    inputs
+      .filter((input): input is Received => input.kind === "datagram-received")
+      .flatMap(({ from, channel, arrivals }) =>
+        arrivals.map((bytes) => ({ from, channel, bytes })),
+      );
   return { udp, ports, inputs, received };
 }
 

@@ -6,6 +6,7 @@ import type { Address, NetworkInput, NetworkOutbox } from "../effects/network.ts
 import { DATAGRAM_BYTES_INITIAL } from "../wire/datagram.ts";
 import { unwrapFromLine, wrapForLine } from "./line-envelope.ts";
 import { OperatorError } from "./operator-error.ts";
+import type { NativeArrival } from "./udp-inbox.ts";
 import { type NativeSocket, type NativeUdp, nativeUdp, QUEUE_FULL } from "./udp-native.ts";
 
 /** How a program's sockets are opened. */
@@ -91,7 +92,7 @@ export class UdpSockets implements NetworkOutbox {
       byChannel.set(channel, { ...open, from, inTrains: !BACKGROUND.has(channel) });
     }
     this.#byChannel = byChannel;
-    for (const [port, { socket }] of bound) this.#listen(port, socket);
+    for (const [port, open] of bound) this.#listen(port, open);
   }
 
   /**
@@ -215,27 +216,42 @@ export class UdpSockets implements NetworkOutbox {
     return known ? line : undefined;
   }
 
-  #listen(port: number, socket: Socket): void {
+  #listen(port: number, { socket, native }: Bound): void {
     const entry = Object.entries(this.#options.ports).find(([, other]) => other === port);
     const channel = (entry?.[0] ?? "message-small") as Channel;
     socket.on("message", (buffer, { address, port: fromPort }) => {
       // Parts of a plain array cost a third of what parts of a Buffer do.
       const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
-      const from = { host: address, port: fromPort };
-      const { line, onInput } = this.#options;
-      if (line?.host !== from.host || line.port !== from.port) {
-        onInput({ kind: "datagram-received", from, channel, bytes });
-        return;
-      }
-      const envelope = unwrapFromLine(bytes);
-      if (envelope === undefined) return;
-      const { payload } = envelope;
-      onInput({ kind: "datagram-received", from: envelope.from, channel, bytes: payload });
+      const first = { from: { host: address, port: fromPort }, bytes };
+      // Node takes one at a time; what has come since waits behind it.
+      this.#onArrivals(channel, [first, ...(native?.receive() ?? [])]);
     });
     // An error of a socket that is bound concerns one send or one datagram: both may be lost.
     socket.on("error", () => {
       this.#sendErrors += 1;
     });
+  }
+
+  /** Hands on what has come; those of one sender that follow each other at once. */
+  #onArrivals(channel: Channel, arrivals: readonly NativeArrival[]): void {
+    let some: Uint8Array[] = [];
+    for (const [index, { from, bytes }] of arrivals.entries()) {
+      some.push(bytes);
+      if (isSame(arrivals[index + 1]?.from, from)) continue;
+      if (isSame(this.#options.line, from)) this.#onLine(channel, some);
+      else this.#options.onInput({ kind: "datagram-received", from, channel, arrivals: some });
+      some = [];
+    }
+  }
+
+  /** What the line has carried comes from whom its envelope names. */
+  #onLine(channel: Channel, envelopes: readonly Uint8Array[]): void {
+    for (const bytes of envelopes) {
+      const envelope = unwrapFromLine(bytes);
+      if (envelope === undefined) continue;
+      const { from, payload } = envelope;
+      this.#options.onInput({ kind: "datagram-received", from, channel, arrivals: [payload] });
+    }
   }
 }
 
@@ -320,6 +336,10 @@ const MENDS: Readonly<Record<string, readonly [code: string, mend: string]>> = {
     "This machine has no such address: check network.address, or leave it unset.",
   ],
 };
+
+function isSame(a: Address | undefined, b: Address): boolean {
+  return a === b || (a?.port === b.port && a.host === b.host);
+}
 
 function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65_535;

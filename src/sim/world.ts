@@ -154,12 +154,15 @@ export class World {
         const number = (bytes[0] ?? 0) & 15;
         const address = { host: from, port: 34_325 };
         const arrived = channelOf(number) ?? channel;
+        const copy = bytes.slice();
         this.#deliver(resident, {
           kind: "datagram-received",
           from: address,
           channel: arrived,
-          bytes: bytes.slice(),
+          arrivals: [copy],
         });
+        // As the sockets do, which use their memory again: who has kept it finds it spoilt.
+        copy.fill(0xff);
       });
     }
   }

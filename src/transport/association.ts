@@ -1,4 +1,3 @@
-import { detached } from "../base/bytes.ts";
 import { type Due, earlier, NEVER } from "../base/machine.ts";
 import { CHANNELS, type Channel } from "../effects/channels.ts";
 import type { HandshakeInput } from "../effects/handshake.ts";
@@ -366,7 +365,7 @@ export class Association {
     const stage = this.#stage;
     if (stage.kind === "handshaking") {
       for (const datagram of datagrams.slice(0, EARLY_DATAGRAMS_MAX - this.#early.length)) {
-        this.#early.push({ ...datagram, payload: detached(datagram.payload) });
+        this.#early.push({ ...datagram, payload: datagram.payload.slice() });
       }
       return false;
     }

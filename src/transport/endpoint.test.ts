@@ -168,7 +168,7 @@ test("an answer goes to ports that exist, from whatever port the question came",
     let key = 0;
     const step = (input: Parameters<typeof endpoint.step>[1]) =>
       endpoint.step(0, input, { ...outbox, handshakeStart: (started) => (key = started) });
-    step({ kind: "datagram-received", from, channel: "message-small", bytes: opening });
+    step({ kind: "datagram-received", from, channel: "message-small", arrivals: [opening] });
     // Refused for want of a certificate: the CLOSE goes to the port of replies.
     const shown = { kind: "none" } as const;
     step({ kind: "handshake-done", key, secret: new Uint8Array(32), shown, wallS: 0 });

@@ -103,7 +103,7 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
   step(nowUs: number, input: EndpointInput, outbox: AssociationOutbox): void {
     switch (input.kind) {
       case "datagram-received":
-        this.#onArrival(nowUs, input.from, input.bytes, outbox);
+        this.#onArrivals(nowUs, input, outbox);
         break;
       case "writable":
         this.#onWritable(nowUs, outbox);
@@ -210,17 +210,14 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
     }
   }
 
-  /** Applies an arrival: one datagram, or several that the system joined (DG3). */
-  #onArrival(nowUs: number, from: Address, bytes: Uint8Array, outbox: AssociationOutbox): void {
+  /** Applies what has come from one sender; those that follow each other to one association at once. */
+  #onArrivals(
+    nowUs: number,
+    { from, arrivals }: { readonly from: Address; readonly arrivals: readonly Uint8Array[] },
+    outbox: AssociationOutbox,
+  ): void {
     let group: ReadDatagram[] = [];
-    for (let at = 0; at < bytes.length || at === 0; ) {
-      const decoded = decodeDatagram(bytes, at);
-      if (!decoded.ok || channelOf(decoded.value.channel) === undefined) {
-        this.counters.malformed += 1;
-        break;
-      }
-      const datagram = decoded.value;
-      at += datagram.lengthBytes;
+    for (const datagram of this.#read(arrivals)) {
       if (datagram.kind === "hello") {
         this.#onHello(nowUs, from, datagram, outbox);
         continue;
@@ -233,6 +230,23 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
       group.push(datagram);
     }
     if (group.length > 0) this.#onDatagrams(nowUs, from, group, outbox);
+  }
+
+  /** The datagrams that have come: each arrival is one, or several that the system joined (DG3). */
+  #read(arrivals: readonly Uint8Array[]): readonly ReadDatagram[] {
+    const datagrams: ReadDatagram[] = [];
+    for (const bytes of arrivals) {
+      for (let at = 0; at < bytes.length || at === 0; ) {
+        const decoded = decodeDatagram(bytes, at);
+        if (!decoded.ok || channelOf(decoded.value.channel) === undefined) {
+          this.counters.malformed += 1;
+          break;
+        }
+        datagrams.push(decoded.value);
+        at += decoded.value.lengthBytes;
+      }
+    }
+    return datagrams;
   }
 
   /** Applies datagrams that name one association. */

@@ -1,4 +1,4 @@
-import { concat, detached } from "../base/bytes.ts";
+import { concat } from "../base/bytes.ts";
 import { type Due, NEVER } from "../base/machine.ts";
 import { DATAGRAM_BYTES_INITIAL, HANDSHAKE_HEADER_BYTES } from "../wire/datagram.ts";
 import { HANDSHAKE_BYTES_MAX, HANDSHAKE_RESEND_US } from "./constants.ts";
@@ -73,7 +73,7 @@ export class HandshakeFlights {
     // What comes next is taken even where forged parts have filled the table.
     const room = this.#early.size < EARLY_PARTS_MAX || offsetBytes <= this.#receivedBytes;
     if (tls.length > 0 && offsetBytes + tls.length <= HANDSHAKE_BYTES_MAX && room) {
-      this.#early.set(offsetBytes, detached(tls));
+      this.#early.set(offsetBytes, tls.slice());
     }
     return { tls: this.#takeInOrder(), repeated };
   }

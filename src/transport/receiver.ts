@@ -1,4 +1,4 @@
-import { concat, detached, equalBytes } from "../base/bytes.ts";
+import { equalBytes } from "../base/bytes.ts";
 import { type Due, NEVER } from "../base/machine.ts";
 import { TAG_BYTES } from "../effects/crypto.ts";
 import type { RecordDatagram } from "../wire/datagram.ts";
@@ -12,6 +12,7 @@ import {
   RECORD_WINDOW,
   SINGLE_US,
 } from "./constants.ts";
+import { FragmentMemory } from "./fragment-memory.ts";
 import type { OpenKeys } from "./keys.ts";
 
 /** Fragments of a record that is not complete yet. */
@@ -20,8 +21,11 @@ type Partial = { readonly fragments: (Uint8Array | undefined)[]; held: number; c
 /** How many of the newest records of the `once` lane are remembered against replay. */
 const REPLAY_WINDOW = 256;
 
-/** Where a record that comes in one go is put together; of no meaning from one call to the next. */
+/** Where a record is put together to be opened; of no meaning from one call to the next. */
 const WHOLE: Uint8Array = new Uint8Array(RECORD_BYTES_MAX + TAG_BYTES);
+
+/** The memory of fragments: across a line every datagram needs some, for a few milliseconds. */
+const FRAGMENTS = new FragmentMemory();
 
 /**
  * Both lanes, receiving: puts records together, opens each once, and knows what to acknowledge.
@@ -113,13 +117,9 @@ export class RecordReceiver {
     if (known || record >= this.#floor + RECORD_WINDOW || nowUs < this.#singleUntilUs) {
       return this.#onReliable(nowUs, first);
     }
-    let length = 0;
-    for (const { payload } of fragments) {
-      if (length + payload.length > WHOLE.length) return this.#onReliable(nowUs, first);
-      WHOLE.set(payload, length);
-      length += payload.length;
-    }
-    const plaintext = this.#keys.open(first, WHOLE.subarray(0, length));
+    const whole = joined(fragments.map(({ payload }) => payload));
+    if (whole === undefined) return this.#onReliable(nowUs, first);
+    const plaintext = this.#keys.open(first, whole);
     if (plaintext === undefined) {
       this.#failures += 1;
       this.#goSingle(nowUs);
@@ -200,7 +200,7 @@ export class RecordReceiver {
       else this.#goSingle(nowUs);
       return undefined;
     }
-    partial.fragments[fragment] = detached(payload);
+    partial.fragments[fragment] = FRAGMENTS.copyOf(payload);
     partial.held += 1;
     if (datagram.last) partial.count = fragment + 1;
     this.#partials.set(record, partial);
@@ -213,10 +213,10 @@ export class RecordReceiver {
     // More than there can be shows a forger, as does a record that does not open.
     if (partial.count === 0 || partial.held < partial.count) return undefined;
     const fragments = partial.fragments.slice(0, partial.count);
+    const parts = fragments.filter((part) => part !== undefined);
+    const whole = parts.length === partial.count ? joined(parts) : undefined;
     this.#dropPartial(record);
-    const whole = fragments.filter((part) => part !== undefined);
-    const plaintext =
-      whole.length === partial.count ? this.#keys.open(datagram, concat(whole)) : undefined;
+    const plaintext = whole && this.#keys.open(datagram, whole);
     if (plaintext === undefined) {
       this.#failures += 1;
       this.#goSingle(nowUs);
@@ -228,15 +228,18 @@ export class RecordReceiver {
 
   #goSingle(nowUs: number): void {
     this.#singleUntilUs = nowUs + SINGLE_US;
-    this.#partials.clear();
-    this.#partialBytes = 0;
+    for (const record of [...this.#partials.keys()]) this.#dropPartial(record);
     this.#scheduleAck(nowUs, true);
   }
 
   #dropPartial(record: number): void {
     const partial = this.#partials.get(record);
     if (partial === undefined) return;
-    for (const part of partial.fragments) this.#partialBytes -= part?.length ?? 0;
+    for (const part of partial.fragments) {
+      if (part === undefined) continue;
+      this.#partialBytes -= part.length;
+      FRAGMENTS.giveBack(part);
+    }
     this.#partials.delete(record);
   }
 
@@ -299,6 +302,17 @@ export class RecordReceiver {
     }
     return plaintext;
   }
+}
+
+/** Joins fragments where a record is put together; `undefined` where they are too many bytes. */
+function joined(fragments: readonly Uint8Array[]): Uint8Array | undefined {
+  let length = 0;
+  for (const fragment of fragments) {
+    if (length + fragment.length > WHOLE.length) return undefined;
+    WHOLE.set(fragment, length);
+    length += fragment.length;
+  }
+  return WHOLE.subarray(0, length);
 }
 
 /**

@@ -1,0 +1,150 @@
+import { networkInterfaces } from "node:os";
+import type { Address } from "../effects/network.ts";
+import { HOST_BYTES, unpackHost } from "./host-bytes.ts";
+
+/** What has arrived at a socket. `bytes` are good until the inbox is asked again. */
+export type NativeArrival = { readonly from: Address; readonly bytes: Uint8Array };
+
+/** The function of the system that takes many arrivals in a call. A pointer is an address. */
+export type ReceiveMany = (
+  fd: number,
+  messages: Uint8Array,
+  count: number,
+  flags: number,
+  timeout: null,
+) => number;
+
+/** Sizes of the system's structures, in bytes, and where their fields are (64-bit Linux). */
+const MESSAGE_BYTES = 64;
+const VECTOR_BYTES = 16;
+const NAME_BYTES = 32;
+const NAME_AT = 0;
+const NAME_LENGTH_AT = 8;
+const VECTOR_AT = 16;
+const VECTOR_COUNT_AT = 24;
+const FLAGS_AT = 48;
+const LENGTH_AT = 56;
+
+const AF_INET = 2;
+const MSG_DONTWAIT = 0x40;
+const MSG_TRUNC = 0x20;
+
+/** How many senders are remembered. */
+const SENDERS_MAX = 4_096;
+
+/**
+ * Takes what waits in a socket, as much as there is room for, in one call of the system and into
+ * memory that is used again each time: one call and one buffer for each datagram would be most of
+ * what a line costs its receiver.
+ */
+export class Inbox {
+  readonly #receive: ReceiveMany;
+  readonly #count: number;
+  readonly #arrivalBytes: number;
+  readonly #memory: Uint8Array;
+  readonly #headers: Uint8Array;
+  readonly #headerView: DataView;
+  /** Only the system reads it. */
+  readonly #vectors: DataView;
+  readonly #names: Uint8Array;
+  readonly #nameView: DataView;
+
+  /**
+   * @param arrivalBytes - Room for one arrival; longer ones are not for us and are dropped.
+   * @param addressOf - Where the system finds an array. @param count - Most arrivals in a call.
+   */
+  constructor(
+    receive: ReceiveMany,
+    addressOf: (bytes: Uint8Array) => number,
+    { count, arrivalBytes }: { readonly count: number; readonly arrivalBytes: number },
+  ) {
+    this.#receive = receive;
+    this.#count = count;
+    this.#arrivalBytes = arrivalBytes;
+    this.#memory = new Uint8Array(count * arrivalBytes);
+    this.#headers = new Uint8Array(count * MESSAGE_BYTES);
+    this.#headerView = new DataView(this.#headers.buffer);
+    this.#vectors = new DataView(new ArrayBuffer(count * VECTOR_BYTES));
+    this.#names = new Uint8Array(count * NAME_BYTES);
+    this.#nameView = new DataView(this.#names.buffer);
+    const memoryAt = addressOf(this.#memory);
+    const vectorsAt = addressOf(new Uint8Array(this.#vectors.buffer));
+    const namesAt = addressOf(this.#names);
+    for (let index = 0; index < count; index += 1) {
+      const message = index * MESSAGE_BYTES;
+      setPointer(this.#headerView, message + NAME_AT, namesAt + index * NAME_BYTES);
+      setPointer(this.#headerView, message + VECTOR_AT, vectorsAt + index * VECTOR_BYTES);
+      this.#headerView.setUint32(message + VECTOR_COUNT_AT, 1, true);
+      this.#headerView.setUint32(message + NAME_LENGTH_AT, NAME_BYTES, true);
+      const vector = index * VECTOR_BYTES;
+      setPointer(this.#vectors, vector, memoryAt + index * arrivalBytes);
+      this.#vectors.setUint32(vector + 8, arrivalBytes, true);
+    }
+  }
+
+  /** What waits in a socket; nothing where nothing does, or it has failed. */
+  take(fd: number): readonly NativeArrival[] {
+    const count = this.#receive(fd, this.#headers, this.#count, MSG_DONTWAIT, null);
+    const arrivals: NativeArrival[] = [];
+    for (let index = 0; index < count; index += 1) {
+      const message = index * MESSAGE_BYTES;
+      const length = this.#headerView.getUint32(message + LENGTH_AT, true);
+      const isCut = (this.#headerView.getUint32(message + FLAGS_AT, true) & MSG_TRUNC) !== 0;
+      // The system has written how long the name was; the next call wants how long it may be.
+      this.#headerView.setUint32(message + NAME_LENGTH_AT, NAME_BYTES, true);
+      const from = isCut ? undefined : this.#sender(index * NAME_BYTES);
+      if (from === undefined) continue;
+      const startAt = index * this.#arrivalBytes;
+      arrivals.push({ from, bytes: this.#memory.subarray(startAt, startAt + length) });
+    }
+    return arrivals;
+  }
+
+  #sender(at: number): Address | undefined {
+    const view = this.#nameView;
+    const port = view.getUint16(at + 2);
+    if (view.getUint16(at, true) === AF_INET) {
+      // 48 bits: an integer that is exact, and needs no text to be looked up by.
+      const key = view.getUint32(at + 4) * 0x1_00_00 + port;
+      return senders.get(key) ?? remember(key, { host: ipv4Text(this.#names, at + 4), port });
+    }
+    const words = [0, 4, 8, 12].map((word) => view.getUint32(at + 8 + word));
+    const zone = view.getUint32(at + 24, true);
+    const key = `${words.join(".")} ${zone} ${port}`;
+    const known = senders.get(key);
+    if (known !== undefined) return known;
+    const host = unpackHost(this.#names.subarray(at + 8, at + 8 + HOST_BYTES), 0);
+    const zoneName = zone === 0 ? "" : interfaceName(zone);
+    if (zoneName === undefined) return undefined;
+    return remember(key, { host: zone === 0 ? host : `${host}%${zoneName}`, port });
+  }
+}
+
+/** Writes an address of the machine's memory. */
+export function setPointer(view: DataView, at: number, address: number): void {
+  view.setUint32(at, address % 0x1_00_00_00_00, true);
+  view.setUint32(at + 4, Math.floor(address / 0x1_00_00_00_00), true);
+}
+
+const senders = new Map<number | string, Address>();
+
+function remember(key: number | string, address: Address): Address {
+  // Every datagram comes from one of a few; the bound is against a flood from many.
+  if (senders.size >= SENDERS_MAX) senders.clear();
+  senders.set(key, address);
+  return address;
+}
+
+function ipv4Text(bytes: Uint8Array, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+}
+
+/** The name of the interface that an IPv6 zone stands for. */
+function interfaceName(zone: number): string | undefined {
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    if (addresses?.some((address) => address.family === "IPv6" && address.scopeid === zone)) {
+      return name;
+    }
+  }
+  return undefined;
+}
