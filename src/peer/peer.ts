@@ -42,6 +42,9 @@ const WATCH_US = 250 * MS;
 /** How long gained pieces wait for others to be announced together. */
 const ANNOUNCE_US = 10 * MS;
 
+/** The same where others in the office have offered all of them: nobody waits for this news. */
+const ANNOUNCE_KNOWN_US = 250 * MS;
+
 /**
  * The whole brain of an agent: what to fetch from whom, what to serve, what to tell the server.
  *
@@ -279,9 +282,11 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   }
 
   #planAnnouncement(act: Act): void {
-    if (Number.isFinite(this.#announceAtUs)) return;
-    for (const { unannounced } of this.#core.contents.values()) {
-      if (unannounced.length > 0) this.#announceAtUs = act.nowUs + ANNOUNCE_US;
+    for (const { unannounced, known } of this.#core.contents.values()) {
+      if (unannounced.length === 0) continue;
+      const isNews = unannounced.some((piece) => known?.picker.copiesOf(piece) === 0);
+      const atUs = act.nowUs + (isNews ? ANNOUNCE_US : ANNOUNCE_KNOWN_US);
+      this.#announceAtUs = Math.min(this.#announceAtUs, atUs);
     }
   }
 

@@ -23,8 +23,14 @@ export const ACK_DELAY_FOREGROUND_US: number = 2 * MS;
 /** In Background, where acknowledgements pace the sender: after this many packets... */
 export const ACK_PACKETS_BACKGROUND = 16;
 
-/** ... or after this time, which is the longest that any acknowledgement waits. */
-export const ACK_DELAY_US_MAX: number = 5 * MS;
+/** ... or after this time. */
+export const ACK_DELAY_BACKGROUND_US: number = 5 * MS;
+
+/**
+ * In both where only small messages have come: nobody waits for the next one to be allowed, and
+ * every acknowledgement wakes its receiver. It is the longest that any acknowledgement waits.
+ */
+export const ACK_DELAY_US_MAX: number = 20 * MS;
 
 /** Reordering we tolerate before a packet counts as lost, in packets (RFC 9002, 6.1.1). */
 export const PACKET_THRESHOLD = 3;

@@ -30,6 +30,11 @@ export class Outgoing {
     return this.#urgent.length === 0 && this.#blocks.length === 0;
   }
 
+  /** Whether anything but blocks is waiting. */
+  get hasUrgent(): boolean {
+    return this.#urgent.length > 0;
+  }
+
   /** How many bytes of blocks are waiting. */
   get blockBytes(): number {
     return this.#blockBytes;

@@ -1,10 +1,12 @@
 import { equalBytes } from "../base/bytes.ts";
 import { type Due, NEVER } from "../base/machine.ts";
+import { CHANNELS } from "../effects/channels.ts";
 import { TAG_BYTES } from "../effects/crypto.ts";
 import type { RecordDatagram } from "../wire/datagram.ts";
 import { ACK_BITMAP_BYTES_MAX, ACK_RANGES_MAX, type AckFrame } from "../wire/frames.ts";
 import {
   ACK_DELAY_FOREGROUND_US,
+  ACK_DELAY_US_MAX,
   ACK_PACKETS_FOREGROUND,
   FRAGMENTS_MAX,
   RECEIVE_WINDOW_BYTES,
@@ -17,6 +19,9 @@ import type { OpenKeys } from "./keys.ts";
 
 /** Fragments of a record that is not complete yet. */
 type Partial = { readonly fragments: (Uint8Array | undefined)[]; held: number; count: number };
+
+/** The channels of small messages, by number. */
+const SMALL: ReadonlySet<number> = new Set([CHANNELS["message-small"], CHANNELS["reply-small"]]);
 
 /** How many of the newest records of the `once` lane are remembered against replay. */
 const REPLAY_WINDOW = 256;
@@ -77,6 +82,11 @@ export class RecordReceiver {
     this.#ackDelayUs = policy.delayUs;
   }
 
+  /** Whether anything has come that has not been acknowledged. */
+  get owes(): boolean {
+    return this.#unacknowledged > 0;
+  }
+
   /** When {@link takeAck} must be called. */
   due(): Due {
     return this.#ackDue;
@@ -125,7 +135,7 @@ export class RecordReceiver {
       this.#goSingle(nowUs);
       return undefined;
     }
-    for (const { packet } of fragments) this.#noteArrival(nowUs, packet);
+    for (const fragment of fragments) this.#noteArrival(nowUs, fragment);
     this.#finish(record);
     return plaintext;
   }
@@ -184,7 +194,7 @@ export class RecordReceiver {
       return undefined;
     }
     this.#dropPartial(datagram.record);
-    this.#noteArrival(nowUs, datagram.packet);
+    this.#noteArrival(nowUs, datagram);
     this.#finish(datagram.record);
     return plaintext;
   }
@@ -205,7 +215,7 @@ export class RecordReceiver {
     if (datagram.last) partial.count = fragment + 1;
     this.#partials.set(record, partial);
     this.#partialBytes += payload.length;
-    this.#noteArrival(nowUs, datagram.packet);
+    this.#noteArrival(nowUs, datagram);
     if (this.#partialBytes > 2 * RECEIVE_WINDOW_BYTES) {
       this.#goSingle(nowUs);
       return undefined;
@@ -253,7 +263,7 @@ export class RecordReceiver {
     this.#scheduleAck(nowUs, false);
   }
 
-  #noteArrival(nowUs: number, packet: number): void {
+  #noteArrival(nowUs: number, { packet, channel }: RecordDatagram): void {
     const inOrder = this.#latest === undefined || packet === this.#latest + 1;
     this.#latest = packet;
     if (packet > this.#newest) {
@@ -262,11 +272,12 @@ export class RecordReceiver {
     }
     insert(this.#ranges, packet);
     this.#unacknowledged += 1;
-    this.#scheduleAck(nowUs, !inOrder || this.#unacknowledged >= this.#ackPackets);
+    const isDue = !inOrder || this.#unacknowledged >= this.#ackPackets;
+    this.#scheduleAck(nowUs, isDue, SMALL.has(channel) ? ACK_DELAY_US_MAX : this.#ackDelayUs);
   }
 
-  #scheduleAck(nowUs: number, now: boolean): void {
-    const atUs = now ? nowUs : nowUs + this.#ackDelayUs;
+  #scheduleAck(nowUs: number, now: boolean, delayUs = this.#ackDelayUs): void {
+    const atUs = now ? nowUs : nowUs + delayUs;
     if (atUs < this.#ackDue.atUs) this.#ackDue = { atUs, reason: "acknowledgement" };
   }
 

@@ -11,8 +11,8 @@ import { CLOSE_CODES } from "./close-codes.ts";
 import { background } from "./congestion/background.ts";
 import { foreground } from "./congestion/foreground.ts";
 import {
+  ACK_DELAY_BACKGROUND_US,
   ACK_DELAY_FOREGROUND_US,
-  ACK_DELAY_US_MAX,
   ACK_PACKETS_BACKGROUND,
   ACK_PACKETS_FOREGROUND,
   FAILED_OPENINGS_MAX,
@@ -142,7 +142,7 @@ export class RecordLayer {
     this.#receiver.useAckPolicy(
       isForeground
         ? { packets: ACK_PACKETS_FOREGROUND, delayUs: ACK_DELAY_FOREGROUND_US }
-        : { packets: ACK_PACKETS_BACKGROUND, delayUs: ACK_DELAY_US_MAX },
+        : { packets: ACK_PACKETS_BACKGROUND, delayUs: ACK_DELAY_BACKGROUND_US },
     );
   }
 
@@ -236,7 +236,9 @@ export class RecordLayer {
     // What is long enough to fill datagrams is worth knowing how long they may be.
     if (this.#outgoing.blockBytes > 0) this.#mtu.start(nowUs, bytesMax);
     if (this.#mtu.due().atUs <= nowUs) this.#probeMtu(nowUs, send);
-    if (this.#receiver.due().atUs <= nowUs) {
+    // What we have to say wakes the peer anyway: it hears of what has come at the same time.
+    const isDue = this.#receiver.due().atUs <= nowUs;
+    if (isDue || (this.#receiver.owes && this.#outgoing.hasUrgent)) {
       this.#sendOnce(nowUs, this.#ackChannel, this.#receiver.takeAck(nowUs), send);
     }
     this.#sender.pump(nowUs, send);

@@ -24,6 +24,7 @@ import { finishContent, recheckPiece } from "./finish.ts";
 import { HandleCache } from "./handle-cache.ts";
 import { Memory } from "./memory.ts";
 import { PieceWriter } from "./piece-writer.ts";
+import { RecentPieces } from "./recent-pieces.ts";
 import { RunningChecks } from "./running-check.ts";
 import { Seals } from "./seal.ts";
 import { Serial } from "./serial.ts";
@@ -37,6 +38,13 @@ import { blobPath, HOUR_MS, openFlags, pieceOf, type StoredContent } from "./sto
 /** How often the limits are looked at, in milliseconds. */
 const ENFORCE_MS = 60_000;
 
+/** A part of a piece. */
+type PieceRange = {
+  readonly piece: number;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+};
+
 /**
  * The device's contents on disk: `<folder>/contents/<contentId>/content` (the complete transfer,
  * with each piece at its offset) and `manifest`, and `<folder>/index.sqlite`, which alone says what
@@ -48,6 +56,7 @@ export class ContentStore implements StorageOutbox {
   readonly #options: ContentStoreOptions;
   readonly #parts: StoreParts;
   readonly #room: StoreRoom;
+  readonly #recent = new RecentPieces();
   readonly #memory: Memory;
   readonly #seals: Seals;
   readonly #nowMs: () => number;
@@ -94,7 +103,8 @@ export class ContentStore implements StorageOutbox {
     const onHeld = (content: StoredContent): void => checks.onHeld(content);
     const onNoRoom = (content: StoredContent): void => checks.onNoRoom(content);
     const told = { report, onHeld, onNoRoom };
-    const writer = new PieceWriter({ index, handles, batchBytesMax, ...told });
+    const recent = this.#recent;
+    const writer = new PieceWriter({ index, handles, batchBytesMax, recent, ...told });
     this.#options = options;
     this.#memory = memory;
     this.#seals = new Seals(nowMs);
@@ -151,13 +161,16 @@ export class ContentStore implements StorageOutbox {
     this.#options.onInput({ kind: "piece-rejected", contentId, piece, cause: "disk", problem });
   }
 
-  readPiece(
-    ticket: number,
-    contentId: ContentId,
-    range: { readonly piece: number; readonly offsetBytes: number; readonly lengthBytes: number },
-  ): void {
+  readPiece(ticket: number, contentId: ContentId, range: PieceRange): void {
+    if (this.#closed) return;
+    const content = this.#contents.get(contentId);
+    const recent = content && this.#readRecent(content, range);
+    if (recent !== undefined) {
+      this.#options.onInput({ kind: "piece-read", ticket, bytes: recent });
+      return;
+    }
     void this.#track(async () => {
-      const bytes = await this.#read(this.#contents.get(contentId), range);
+      const bytes = await this.#read(content, range);
       this.#options.onInput({ kind: "piece-read", ticket, bytes });
     });
   }
@@ -417,9 +430,19 @@ export class ContentStore implements StorageOutbox {
     }
   }
 
+  /** A range of a piece that has just been stored. */
+  #readRecent(content: StoredContent, range: PieceRange): Uint8Array | undefined {
+    const { piece, offsetBytes, lengthBytes } = range;
+    const bytes = this.#recent.find(content, piece);
+    const isInside = bytes && offsetBytes >= 0 && offsetBytes + lengthBytes <= bytes.length;
+    if (!isInside) return undefined;
+    this.#touch(content);
+    return bytes.subarray(offsetBytes, offsetBytes + lengthBytes);
+  }
+
   async #read(
     content: StoredContent | undefined,
-    range: { readonly piece: number; readonly offsetBytes: number; readonly lengthBytes: number },
+    range: PieceRange,
   ): Promise<Uint8Array | undefined> {
     const piece = content && pieceOf(content, range.piece);
     const { offsetBytes, lengthBytes } = range;

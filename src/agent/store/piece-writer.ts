@@ -4,6 +4,7 @@ import { MIB } from "../../base/units.ts";
 import type { ManifestPiece } from "../../content/manifest.ts";
 import { diskProblem, sha256, writeFully } from "./disk.ts";
 import type { HandleCache } from "./handle-cache.ts";
+import type { RecentPieces } from "./recent-pieces.ts";
 import type { StoreIndex } from "./store-index.ts";
 import {
   blobPath,
@@ -12,6 +13,12 @@ import {
   type StorageReport,
   type StoredContent,
 } from "./stored-content.ts";
+
+/** How long pieces are gathered before they are written... */
+const GATHER_MS = 100;
+
+/** ... unless there are so many bytes of them. */
+const GATHERED_BYTES_MAX: number = 4 * MIB;
 
 /** A piece whose bytes are to be kept. */
 export type PieceToStore = {
@@ -24,24 +31,31 @@ export type PieceToStore = {
  * Writes pieces so that a piece counts only when nothing can take it away any more: verified in
  * memory, written, the file synced, and then noted in the index; only then is it reported.
  *
- * A sync costs the same for one piece as for many, so all that came while the last batch was under
- * way makes up the next one. Nothing ever waits for company.
+ * A sync costs the same for one piece as for many, and whoever hears of pieces has as much to do for
+ * one as for many. So all that came since the last batch began makes up the next one, which begins a
+ * tenth of a second later, or as soon as there is much of it.
  */
 export class PieceWriter {
   readonly #index: StoreIndex;
   readonly #handles: HandleCache;
   readonly #batchBytesMax: number;
   readonly #report: StorageReport;
+  readonly #recent: RecentPieces;
   readonly #onHeld: (content: StoredContent) => void;
   readonly #onNoRoom: (content: StoredContent) => void;
   #queue: PieceToStore[] = [];
+  #queuedBytes = 0;
   #batch: Promise<void> | undefined;
+  #begunAtMs = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: {
     readonly index: StoreIndex;
     readonly handles: HandleCache;
     /** Most bytes of a batch, unless its first piece alone has more. */
     readonly batchBytesMax: number;
+    /** Keeps at hand what has been stored. */
+    readonly recent: RecentPieces;
     /** Told what became of each piece. */
     readonly report: StorageReport;
     /** Told that more of a content is held. */
@@ -52,6 +66,7 @@ export class PieceWriter {
     this.#index = parts.index;
     this.#handles = parts.handles;
     this.#batchBytesMax = parts.batchBytesMax;
+    this.#recent = parts.recent;
     this.#report = parts.report;
     this.#onHeld = parts.onHeld;
     this.#onNoRoom = parts.onNoRoom;
@@ -60,7 +75,8 @@ export class PieceWriter {
   /** Takes a piece. */
   push(job: PieceToStore): void {
     this.#queue.push(job);
-    if (this.#batch === undefined) this.#startBatch();
+    this.#queuedBytes += job.bytes.length;
+    this.#plan();
   }
 
   /** Waits until the batch under way, if there is one, is over. */
@@ -70,7 +86,10 @@ export class PieceWriter {
 
   /** Waits until nothing is left to write. */
   async drained(): Promise<void> {
-    while (this.#batch !== undefined) await this.#batch;
+    while (this.#batch !== undefined || this.#queue.length > 0) {
+      if (this.#batch === undefined) this.#startBatch();
+      await this.#batch;
+    }
   }
 
   /**
@@ -97,11 +116,21 @@ export class PieceWriter {
     for (const { piece } of jobs) hold(content, piece);
   }
 
+  /** Begins the next batch, or sees to it that it begins in time. */
+  #plan(): void {
+    if (this.#batch !== undefined || this.#queue.length === 0) return;
+    const waitMs = this.#begunAtMs + GATHER_MS - performance.now();
+    if (waitMs <= 0 || this.#queuedBytes >= GATHERED_BYTES_MAX) this.#startBatch();
+    else this.#timer ??= setTimeout(() => this.#startBatch(), waitMs);
+  }
+
   #startBatch(): void {
-    const batch = this.#takeBatch();
-    this.#batch = this.#commit(batch).finally(() => {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#begunAtMs = performance.now();
+    this.#batch = this.#commit(this.#takeBatch()).finally(() => {
       this.#batch = undefined;
-      if (this.#queue.length > 0) this.#startBatch();
+      this.#plan();
     });
   }
 
@@ -111,7 +140,9 @@ export class PieceWriter {
       bytes += job.bytes.length;
       return index > 0 && bytes > this.#batchBytesMax;
     });
-    return this.#queue.splice(0, beyond < 0 ? this.#queue.length : beyond);
+    const batch = this.#queue.splice(0, beyond < 0 ? this.#queue.length : beyond);
+    for (const job of batch) this.#queuedBytes -= job.bytes.length;
+    return batch;
   }
 
   async #commit(batch: readonly PieceToStore[]): Promise<void> {
@@ -137,7 +168,10 @@ export class PieceWriter {
       }
       return;
     }
-    for (const { piece } of jobs) this.#report({ kind: "piece-stored", contentId, piece });
+    for (const { piece, bytes } of jobs) {
+      this.#recent.add(content, piece, bytes);
+      this.#report({ kind: "piece-stored", contentId, piece });
+    }
     this.#onHeld(content);
   }
 

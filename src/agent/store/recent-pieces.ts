@@ -1,0 +1,60 @@
+import { MIB } from "../../base/units.ts";
+import type { StoredContent } from "./stored-content.ts";
+
+/** How many bytes of pieces are at hand. */
+const BYTES_MAX: number = 16 * MIB;
+
+/** How long a piece is at hand after it was stored. */
+const KEPT_MS = 5_000;
+
+type Recent = {
+  readonly content: StoredContent;
+  readonly piece: number;
+  readonly bytes: Uint8Array;
+  readonly untilMs: number;
+};
+
+/**
+ * Pieces that have just been stored, in memory: whoever fetches for an office is asked for each of
+ * them by several others at once, and reading it anew for each costs more than sending it.
+ */
+export class RecentPieces {
+  readonly #nowMs: () => number;
+  /** The oldest first. */
+  readonly #pieces: Recent[] = [];
+  #heldBytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param nowMs - A clock that never goes back. */
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
+
+  /** Keeps the bytes of a piece that has been verified and stored. */
+  add(content: StoredContent, piece: number, bytes: Uint8Array): void {
+    this.#pieces.push({ content, piece, bytes, untilMs: this.#nowMs() + KEPT_MS });
+    this.#heldBytes += bytes.length;
+    while (this.#heldBytes > BYTES_MAX) this.#dropOldest();
+    this.#timer ??= setTimeout(() => this.#dropOld(), KEPT_MS).unref();
+  }
+
+  /** The bytes of a piece, where they are at hand and the piece still counts. */
+  find(content: StoredContent, piece: number): Uint8Array | undefined {
+    if (content.removed || content.evicted || !content.held.has(piece)) return undefined;
+    return this.#pieces.findLast((recent) => recent.content === content && recent.piece === piece)
+      ?.bytes;
+  }
+
+  #dropOldest(): void {
+    this.#heldBytes -= this.#pieces.shift()?.bytes.length ?? 0;
+  }
+
+  #dropOld(): void {
+    this.#timer = undefined;
+    const nowMs = this.#nowMs();
+    while ((this.#pieces[0]?.untilMs ?? Number.POSITIVE_INFINITY) <= nowMs) this.#dropOldest();
+    const [oldest] = this.#pieces;
+    if (oldest === undefined) return;
+    this.#timer = setTimeout(() => this.#dropOld(), oldest.untilMs - nowMs).unref();
+  }
+}
