@@ -87,11 +87,14 @@ const PORTABLE_CHASSIS = new Set([8, 9, 10, 11, 14, 30, 31, 32]);
 /** Systems that are made for servers alone. */
 const SERVER_SYSTEMS = new Set(["sles", "ol", "amzn", "photon", "flatcar", "proxmox"]);
 
-/** What elections look at: they go by classes of room, so that a download changes none of them. */
+/**
+ * What elections look at: they go by classes of room, so that a download changes none of them, and
+ * who keeps an office's copy depends on whether there is room at all.
+ */
 function weightOf(facts: Facts): string {
   const { freeBytes, usableBytes, preferred, desktop, serverOs } = facts;
   const room = [freeBytes, usableBytes].map(spaceClass);
-  return JSON.stringify([...room, preferred, desktop, serverOs]);
+  return JSON.stringify([...room, usableBytes > 0, preferred, desktop, serverOs]);
 }
 
 async function isServerLinux(): Promise<boolean> {

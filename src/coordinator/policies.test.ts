@@ -49,6 +49,21 @@ test("PO3: the best complete holder of each office keeps what a deployment names
   expect([best, second, empty, south].map(keepOf)).toEqual([[CONTENT], [], [], [CONTENT]]);
 });
 
+test("PO3: one whose cache is full keeps nothing where another has room", () => {
+  const [full, roomy] = [
+    world.join("10.1.0.5", {
+      facts: { ...register().facts, freeBytes: 900 * GIB, usableBytes: 0 },
+    }),
+    world.join("10.1.0.6"),
+  ];
+  world.publish(roomy);
+  world.deploy({ all: true });
+  for (const device of [full, roomy]) complete(device);
+  settle();
+
+  expect([full, roomy].map(keepOf)).toEqual([[], [CONTENT]]);
+});
+
 test("PO3: one that goes, moves or loses its copy hands the keeping over", () => {
   const [first, second] = [world.join("10.1.0.5"), world.join("10.1.0.6")];
   world.publish(first);

@@ -136,7 +136,10 @@ export class Policies {
     this.#unjudged.clear();
   }
 
-  /** The best holder of each office, a present one before all that are absent. */
+  /**
+   * The best holder of each office: one that is present before all that are absent, and one that has
+   * room before those that must give something up, which would otherwise be what they alone hold.
+   */
   #keepersOf(contentId: ContentId): ReadonlyMap<string, DeviceId> {
     const best = new Map<string, DeviceRow>();
     for (const device of this.#sources.holders(contentId)) {
@@ -149,7 +152,11 @@ export class Policies {
 
   #compare(a: DeviceRow, b: DeviceRow): number {
     const { isPresent } = this.#sources;
-    return Number(isPresent(b.deviceId)) - Number(isPresent(a.deviceId)) || compareCandidates(a, b);
+    return (
+      Number(isPresent(b.deviceId)) - Number(isPresent(a.deviceId)) ||
+      Number(b.facts.usableBytes > 0) - Number(a.facts.usableBytes > 0) ||
+      compareCandidates(a, b)
+    );
   }
 
   #tell(reader: Reader, outbox: CoordinatorOutbox): void {

@@ -25,6 +25,13 @@ const MANIFEST_REQUEST_BYTES = 256 * KIB;
 const BUSY_REST_US = 200 * MS;
 
 /**
+ * How many devices of other offices are asked for pieces at a time. One flow could fill the line;
+ * two go on where one of them fails. More would share it out among senders that each send a little
+ * and are acknowledged for each little.
+ */
+export const LINE_SOURCES_MAX = 2;
+
+/**
  * Fetching: asks the peers that hold what is missing, and puts their answers together.
  *
  * A piece is asked of one peer at a time. Inside the office of anybody; from the parent office only
@@ -248,6 +255,7 @@ export class Downloads {
   #fetchPieces(act: Act, link: Link, known: Known, asked: Asked, acrossLine: boolean): void {
     const { offered } = asked;
     if (offered === undefined) return;
+    if (acrossLine && link.pending.size === 0 && this.#lineSources() >= LINE_SOURCES_MAX) return;
     while (
       link.pendingBytes < PENDING_BYTES_MAX &&
       this.#core.storingBytes + link.pendingBytes < STORING_BYTES_MAX
@@ -260,6 +268,15 @@ export class Downloads {
       const lengthBytes = known.manifest.pieces[piece]?.sizeBytes ?? 0;
       this.#ask(act, link, asked, { target: "piece", piece, baseBytes: 0, lengthBytes });
     }
+  }
+
+  /** How many devices of other offices owe us something. */
+  #lineSources(): number {
+    let sources = 0;
+    for (const { deviceId, pending } of this.#core.links.values()) {
+      if (pending.size > 0 && !this.#core.view.sameOffice(deviceId)) sources += 1;
+    }
+    return sources;
   }
 
   /** Why a piece is asked of a device, in words for {@link Peer.explain}. */

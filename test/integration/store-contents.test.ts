@@ -10,6 +10,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ContentStore } from "../../src/agent/store/content-store.ts";
 import { KIB, MIB } from "../../src/base/units.ts";
@@ -378,6 +379,33 @@ test("a removed content is gone, also after a restart; what was handed over stay
   expect(world.store.held()).toEqual([]);
   expect(await handedOver()).toEqual(["1"]);
   await finish(content);
+});
+
+test("a piece that has just come is served from memory, and from the disk after a restart", async () => {
+  const content = sample(world.key, { a: noise(1, 2 * MIB) });
+  world.store.createContent(content.contentId, content.signed);
+  await world.take("content-created");
+  await world.storePieces(content, [0]);
+  await writeFile(world.blobOf(content), new Uint8Array(content.bytes.length));
+
+  expect(await world.read(content, 0)).toEqual(pieceBytes(content, 0));
+  await world.reopen();
+  expect(await world.read(content, 0)).not.toEqual(pieceBytes(content, 0));
+});
+
+test("pieces that come one after another are all kept, also when the store closes at once", async () => {
+  const content = sample(world.key, { a: noise(1, 4 * MIB) });
+  world.store.createContent(content.contentId, content.signed);
+  await world.take("content-created");
+  const pieces = [...content.manifest.pieces.keys()];
+  for (const piece of pieces) {
+    world.store.storePiece(content.contentId, piece, pieceBytes(content, piece));
+    await setTimeout(1);
+  }
+
+  await world.reopen();
+
+  expect(world.heldPieces(content)).toEqual(pieces);
 });
 
 test("more contents than files may be open are all served", async () => {

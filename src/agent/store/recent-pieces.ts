@@ -38,9 +38,12 @@ export class RecentPieces {
     this.#timer ??= setTimeout(() => this.#dropOld(), KEPT_MS).unref();
   }
 
-  /** The bytes of a piece, where they are at hand and the piece still counts. */
+  /**
+   * The bytes of a piece, where they are at hand and the piece still counts. Of a content that is
+   * finished the disk is asked: others may write to what was handed over.
+   */
   find(content: StoredContent, piece: number): Uint8Array | undefined {
-    if (content.removed || content.evicted || !content.held.has(piece)) return undefined;
+    if (content.removed || content.finished || !content.held.has(piece)) return undefined;
     return this.#pieces.findLast((recent) => recent.content === content && recent.piece === piece)
       ?.bytes;
   }
