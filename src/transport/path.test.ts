@@ -24,6 +24,33 @@ test("a responder answers where the initiator's datagrams come from, behind a ma
   );
 });
 
+test("a way that is opened counts however much later datagrams on other channels overtook it", () => {
+  const pair = new PortsPair(9);
+  const held: Parcel[] = [];
+  pair.between = (parcel) => {
+    if (parcel.end === 1 || parcel.channel !== "content-foreground") return parcel;
+    held.push(parcel);
+    return undefined;
+  };
+  pair.bringUp();
+  pair.run(0.1);
+  pair.sendMessage(0, Uint8Array.of(1));
+  pair.run(0.1);
+  pair.between = (parcel) => parcel;
+  for (const { from, channel, bytes } of held) pair.inject(1, from, channel, bytes);
+  pair.run(0.1);
+  const before = pair.sent.length;
+  pair.sendBlock(1, 7, DATA);
+  pair.runUntil(() => pair.blockBytes(0, 7) === DATA.length);
+
+  const blocks = pair.sent
+    .slice(before)
+    .filter(({ end, channel }) => end === 1 && channel === "content-foreground");
+  expect(new Set(blocks.map(({ to }) => to.port))).toEqual(
+    new Set([DEVICE_PORTS["content-foreground"]]),
+  );
+});
+
 test("in single-port mode everything goes to the one port that the masquerade gave", () => {
   const pair = new PortsPair(2, 34_325);
   const nat = new Masquerade("203.0.113.1");

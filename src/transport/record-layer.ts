@@ -29,7 +29,7 @@ import { RecordSender, type SendOn } from "./sender.ts";
 export type RecordEvents = {
   onMessage(bytes: Uint8Array): void;
   onBlock(requestId: number, offsetBytes: number, data: Uint8Array): void;
-  /** A record of this channel opened; its newest packet came with this arrival. */
+  /** A record of this channel opened, with the channel's newest packet so far. */
   onOpened(channel: Channel): void;
   /** The peer has answered a challenge that was not the layer's own. */
   onResponse(token: Uint8Array): void;
@@ -60,7 +60,8 @@ export class RecordLayer {
   #ackChannel: Channel = "reply-small";
   #heardAtUs: number;
   #opened = false;
-  #newestPacket = -1;
+  /** The newest packet that opened a record, by channel. */
+  readonly #newest = new Map<Channel, number>();
   readonly #mtu = new PathMtu();
   /** What the peer wants back. */
   #answers: Uint8Array[] = [];
@@ -201,11 +202,12 @@ export class RecordLayer {
   }
 
   #noteOpened(datagram: RecordDatagram, events: RecordEvents): void {
-    // What is overtaken on its way does not say where the peer is now.
-    if (datagram.packet <= this.#newestPacket) return;
-    this.#newestPacket = datagram.packet;
     const channel = channelOf(datagram.channel);
-    if (channel !== undefined) events.onOpened(channel);
+    // What is overtaken on its way does not say where the peer is now. Each channel has a socket of
+    // its own, and sockets are not read in the order in which something came to them.
+    if (channel === undefined || datagram.packet <= (this.#newest.get(channel) ?? -1)) return;
+    this.#newest.set(channel, datagram.packet);
+    events.onOpened(channel);
   }
 
   #onPlaintext(nowUs: number, plaintext: Uint8Array | undefined, events: RecordEvents): void {
