@@ -26,13 +26,14 @@ const STALL_S_MAX = 10;
 /** What may cross the link of an office whose packets have the longer headers of IPv6. */
 const IP_COPIES_MAX = 1.1;
 
-/** The one port that all programs use where a router hides some of them. */
+/** The one port that all programs use in the single-port mode. */
 const SINGLE_PORT = 34_400;
 
 /** Each change, and how it is shown. */
 const CHANGES: ReadonlyMap<string, (stage: Stage) => Promise<BenchResult>> = new Map([
   ["moved", runMoved],
-  ["rebound", runRebound],
+  ["rebound", (stage) => runRebound(stage, {})],
+  ["rebound-one-port", (stage) => runRebound(stage, { single_port: SINGLE_PORT })],
   ["ipv6", runIpv6],
 ]);
 
@@ -89,15 +90,17 @@ async function runMoved(stage: Stage): Promise<BenchResult> {
 }
 
 /** The router that hides A takes other ports, and then another address, in mid-transfer. */
-async function runRebound(stage: Stage): Promise<BenchResult> {
+async function runRebound(
+  stage: Stage,
+  ports: { readonly single_port?: number },
+): Promise<BenchResult> {
   let translation: Translation | undefined;
-  const single = { single_port: SINGLE_PORT };
-  const settings = { network: single, server: single, log: { level: "debug" } };
+  const settings = { network: ports, server: ports, log: { level: "debug" } };
   const offices = plan(stage, [["A", 2]]);
   const names = ["central-1", "a-1", "a-2"];
   const peculiarities = Object.fromEntries(names.map((name) => [name, { settings }]));
   const organisation = await Organisation.start(stage, offices, peculiarities, {
-    server: { network: single },
+    server: { network: ports },
     subnets: ({ name }) => (name === "A" ? Translation.subnets : []),
     network: async (network) => {
       translation = await Translation.begin(network.link("A"));

@@ -6,6 +6,7 @@ import {
   DATAGRAM_BYTES_INITIAL,
   type Datagram,
   encodeHandshake,
+  RECORD_HEADER_BYTES,
   type ReadDatagram,
   type RecordDatagram,
 } from "../wire/datagram.ts";
@@ -52,7 +53,7 @@ export class Association {
   readonly #options: AssociationOptions;
   readonly #flights = new HandshakeFlights();
   readonly #rtt = new RttEstimator();
-  readonly #early: RecordDatagram[] = [];
+  readonly #early: { readonly from: Address; readonly datagram: RecordDatagram }[] = [];
   #stage: Stage;
   #peerId: number | undefined;
   #protocol: Protocol = "foreground";
@@ -123,7 +124,8 @@ export class Association {
     for (const datagram of datagrams) {
       // From elsewhere only what shows by itself that it is the peer's may have any effect.
       if (datagram.kind === "record" && (isHost || layer?.isFreshWhole(datagram))) {
-        records.push(datagram);
+        if (this.#stage.kind === "handshaking") this.#keepEarly(from, datagram);
+        else records.push(datagram);
       } else if (isHost) {
         this.#onDatagram(nowUs, datagram, outbox);
       }
@@ -352,7 +354,17 @@ export class Association {
     this.#stage = { kind: "confirming", layer, peer: judged.value };
     layer.useProtocol(this.#protocol);
     layer.addPing();
-    this.#onRecords(nowUs, this.#early.splice(0), outbox);
+    for (const { from, datagram } of this.#early.splice(0)) {
+      const channel = this.#onRecords(nowUs, [datagram], outbox);
+      const bytes = RECORD_HEADER_BYTES + datagram.payload.length;
+      if (channel !== false) this.#onOpened(nowUs, { from, channel, bytes }, outbox);
+    }
+  }
+
+  /** Keeps a record that has come before there are keys to open it with. */
+  #keepEarly(from: Address, datagram: RecordDatagram): void {
+    if (this.#early.length >= EARLY_DATAGRAMS_MAX) return;
+    this.#early.push({ from, datagram: { ...datagram, payload: datagram.payload.slice() } });
   }
 
   /** Applies records; returns the channel of the newest packet that opened one, or `false`. */
@@ -363,12 +375,6 @@ export class Association {
   ): Channel | false {
     let opened: Channel | false = false;
     const stage = this.#stage;
-    if (stage.kind === "handshaking") {
-      for (const datagram of datagrams.slice(0, EARLY_DATAGRAMS_MAX - this.#early.length)) {
-        this.#early.push({ ...datagram, payload: datagram.payload.slice() });
-      }
-      return false;
-    }
     if (stage.kind !== "confirming" && stage.kind !== "up") return false;
     stage.layer.onDatagrams(nowUs, datagrams, {
       onMessage: (bytes) => this.#onMessage(bytes, outbox),
@@ -381,6 +387,7 @@ export class Association {
       onOpened: (channel) => {
         opened = channel;
       },
+      onChallenge: () => this.#vigil.onChallenge(nowUs),
       onResponse: (token) => this.#onResponse(nowUs, token, outbox),
       onClose: (code, reason, byPeer) => {
         const name = refusalOfCloseCode(code) ?? closeName(code);
@@ -470,8 +477,10 @@ export class Association {
   }
 
   #sendOn(outbox: AssociationOutbox) {
-    return (channel: Channel, bytes: Uint8Array, segmentBytes: number): boolean =>
-      outbox.send(this.#path.address(channel), channel, bytes, segmentBytes);
+    return (channel: Channel, bytes: Uint8Array, segmentBytes: number): boolean => {
+      const { to, by } = this.#path.way(channel);
+      return outbox.send(to, by, bytes, segmentBytes);
+    };
   }
 
   #down(

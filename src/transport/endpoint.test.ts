@@ -185,6 +185,7 @@ test("HS23: a datagram for nobody or from another host has no effect but a count
   const pair = new EndpointPair(1, LAN);
   pair.bringUp();
   const sniffed = pair.sent[0].at(-1) ?? NO_BYTES;
+  pair.run(0.1);
   const before = pair.sent[1].length;
 
   pair.inject(1, sniffed, STRANGER);

@@ -16,6 +16,9 @@ type Candidate = {
 /** How many times as much may go to an address as came from it until it has answered. */
 const AMPLIFICATION_MAX = 3;
 
+/** The channel of the first HELLO. */
+const GREETED: Channel = "message-small";
+
 /** How long a challenge is on the wire, at most. */
 const CHALLENGE_BYTES = 64;
 
@@ -32,8 +35,11 @@ export class PeerPath {
   readonly #side: Side;
   readonly #ports: PeerPorts;
   #host: string;
-  /** The responder's: where a channel goes that is not in `#heard`. */
-  #fallback: number | undefined;
+  /**
+   * The responder's: how a channel goes that is not in `#heard`, which is as another one that the
+   * peer was heard on. What stands between lets in only what comes from where it was written to.
+   */
+  #fallback: { readonly channel: Channel; readonly port: number } | undefined;
   readonly #heard = new Map<Channel, number>();
   /** At most one for each channel. */
   readonly #candidates = new Map<Channel, Candidate>();
@@ -50,12 +56,21 @@ export class PeerPath {
 
   /** Where a channel's datagrams go; port 0 where the peer does not listen. */
   address(channel: Channel): Address {
-    const { kind } = this.#ports;
-    if (this.#side === "responder" || kind === "single") {
-      const port = this.#heard.get(channel) ?? this.#fallback ?? this.#known(channel);
-      return { host: this.#host, port };
+    return this.way(channel).to;
+  }
+
+  /** Where a channel's datagrams go, and of which channel the port is that they leave from. */
+  way(channel: Channel): { readonly to: Address; readonly by: Channel } {
+    const host = this.#host;
+    const isResponder = this.#side === "responder";
+    if (!isResponder && this.#ports.kind === "table") {
+      return { to: { host, port: this.#known(channel) }, by: channel };
     }
-    return { host: this.#host, port: this.#known(channel) };
+    const heard = this.#heard.get(channel);
+    if (heard !== undefined) return { to: { host, port: heard }, by: channel };
+    const known = { channel: GREETED, port: this.#known(GREETED) };
+    const { port, channel: other } = this.#fallback ?? known;
+    return { to: { host, port }, by: isResponder ? other : channel };
   }
 
   /**
@@ -88,7 +103,7 @@ export class PeerPath {
       if (!equalBytes(candidate.token, token)) continue;
       const { host, port } = candidate.address;
       this.#candidates.delete(channel);
-      this.#fallback = port;
+      this.#fallback = { channel, port };
       if (host === this.#host) {
         this.#heard.set(channel, port);
         return "port";

@@ -31,6 +31,8 @@ export type RecordEvents = {
   onBlock(requestId: number, offsetBytes: number, data: Uint8Array): void;
   /** A record of this channel opened, with the channel's newest packet so far. */
   onOpened(channel: Channel): void;
+  /** The peer has asked for an answer. */
+  onChallenge(): void;
   /** The peer has answered a challenge that was not the layer's own. */
   onResponse(token: Uint8Array): void;
   /** The peer closed, or (`byPeer` false) broke a rule and is to be cut off. */
@@ -295,6 +297,7 @@ export class RecordLayer {
         break;
       case "challenge":
         if (this.#answers.length < ANSWERS_MAX) this.#answers.push(frame.token.slice());
+        events.onChallenge();
         break;
       case "response":
         if (this.#mtu.onResponse(frame.token)) {

@@ -1,4 +1,5 @@
 import { type Due, earlier } from "../base/machine.ts";
+import { SECOND } from "../base/units.ts";
 import { IDLE_US_MAX, KEEPALIVE_US, OPENER_US, SILENCE_US_MAX } from "./constants.ts";
 
 /** What a vigil has to know of the records of an association. */
@@ -23,6 +24,9 @@ type Alarm = {
   readonly isLost: boolean;
 };
 
+/** How long ways that have just been opened are left alone, whatever the peer asks. */
+const REOPEN_US: number = SECOND;
+
 /** After so many probes in a row without an answer another way is tried. */
 const LOST_PROBES = 2;
 
@@ -45,6 +49,11 @@ export class Vigil {
     this.#openedAtUs = -OPENER_US;
   }
 
+  /** The peer asks who we are: it may see us elsewhere now, and then all ways lead elsewhere. */
+  onChallenge(nowUs: number): void {
+    if (nowUs - this.#openedAtUs >= REOPEN_US) this.openAgain();
+  }
+
   due(signs: Signs): Due {
     const spokeAtUs = Math.max(signs.heardAtUs, this.#spokeAtUs);
     const keepalive = { atUs: spokeAtUs + KEEPALIVE_US, reason: "keep-alive" };
@@ -57,7 +66,8 @@ export class Vigil {
     const silentUs = nowUs >= silentAtUs(signs) ? nowUs - signs.heardAtUs : undefined;
     const speaks = nowUs - Math.max(signs.heardAtUs, this.#spokeAtUs) >= KEEPALIVE_US;
     if (speaks) this.#spokeAtUs = nowUs;
-    const opens = nowUs >= this.#openersAtUs(signs.heardAtUs);
+    // Where nothing comes, what stands between may have shut the ways, or moved them.
+    const opens = nowUs >= this.#openersAtUs(signs.heardAtUs) || (speaks && this.#opens);
     if (opens) this.#openedAtUs = nowUs;
     const isLost = signs.backoffs >= LOST_PROBES && signs.backoffs !== this.#backoffs;
     this.#backoffs = signs.backoffs;
