@@ -24,7 +24,7 @@ import { finishContent, recheckPiece } from "./finish.ts";
 import { HandleCache } from "./handle-cache.ts";
 import { Memory } from "./memory.ts";
 import { PieceWriter } from "./piece-writer.ts";
-import { RecentPieces } from "./recent-pieces.ts";
+import { type PieceRange, RecentPieces } from "./recent-pieces.ts";
 import { RunningChecks } from "./running-check.ts";
 import { Seals } from "./seal.ts";
 import { Serial } from "./serial.ts";
@@ -37,13 +37,6 @@ import { blobPath, HOUR_MS, openFlags, pieceOf, type StoredContent } from "./sto
 
 /** How often the limits are looked at, in milliseconds. */
 const ENFORCE_MS = 60_000;
-
-/** A part of a piece. */
-type PieceRange = {
-  readonly piece: number;
-  readonly offsetBytes: number;
-  readonly lengthBytes: number;
-};
 
 /**
  * The device's contents on disk: `<folder>/contents/<contentId>/content` (the complete transfer,
@@ -164,8 +157,9 @@ export class ContentStore implements StorageOutbox {
   readPiece(ticket: number, contentId: ContentId, range: PieceRange): void {
     if (this.#closed) return;
     const content = this.#contents.get(contentId);
-    const recent = content && this.#readRecent(content, range);
+    const recent = content && this.#recent.read(content, range);
     if (recent !== undefined) {
+      this.#touch(content);
       this.#options.onInput({ kind: "piece-read", ticket, bytes: recent });
       return;
     }
@@ -428,16 +422,6 @@ export class ContentStore implements StorageOutbox {
     } catch (error) {
       if (errorCode(error) === undefined) throw error;
     }
-  }
-
-  /** A range of a piece that has just been stored. */
-  #readRecent(content: StoredContent, range: PieceRange): Uint8Array | undefined {
-    const { piece, offsetBytes, lengthBytes } = range;
-    const bytes = this.#recent.find(content, piece);
-    const isInside = bytes && offsetBytes >= 0 && offsetBytes + lengthBytes <= bytes.length;
-    if (!isInside) return undefined;
-    this.#touch(content);
-    return bytes.subarray(offsetBytes, offsetBytes + lengthBytes);
   }
 
   async #read(

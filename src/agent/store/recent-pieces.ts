@@ -7,6 +7,13 @@ const BYTES_MAX: number = 16 * MIB;
 /** How long a piece is at hand after it was stored. */
 const KEPT_MS = 5_000;
 
+/** A part of a piece. */
+export type PieceRange = {
+  readonly piece: number;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+};
+
 type Recent = {
   readonly content: StoredContent;
   readonly piece: number;
@@ -39,13 +46,17 @@ export class RecentPieces {
   }
 
   /**
-   * The bytes of a piece, where they are at hand and the piece still counts. Of a content that is
+   * Bytes of a piece, where they are at hand and the piece still counts. Of a content that is
    * finished the disk is asked: others may write to what was handed over.
    */
-  find(content: StoredContent, piece: number): Uint8Array | undefined {
+  read(content: StoredContent, range: PieceRange): Uint8Array | undefined {
+    const { piece, offsetBytes, lengthBytes } = range;
     if (content.removed || content.finished || !content.held.has(piece)) return undefined;
-    return this.#pieces.findLast((recent) => recent.content === content && recent.piece === piece)
-      ?.bytes;
+    const bytes = this.#pieces.findLast(
+      (recent) => recent.content === content && recent.piece === piece,
+    )?.bytes;
+    const isInside = bytes && offsetBytes >= 0 && offsetBytes + lengthBytes <= bytes.length;
+    return isInside ? bytes.subarray(offsetBytes, offsetBytes + lengthBytes) : undefined;
   }
 
   #dropOldest(): void {
