@@ -158,7 +158,7 @@ export class ContentStore implements StorageOutbox {
     if (this.#closed) return;
     const content = this.#contents.get(contentId);
     const recent = content && this.#recent.read(content, range);
-    if (recent !== undefined) {
+    if (content !== undefined && recent !== undefined) {
       this.#touch(content);
       this.#options.onInput({ kind: "piece-read", ticket, bytes: recent });
       return;
