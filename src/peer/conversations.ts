@@ -1,6 +1,8 @@
 import { Bitset } from "../base/bitset.ts";
 import { equalBytes } from "../base/bytes.ts";
 import type { ContentId, DeviceId } from "../base/ids.ts";
+import type { Due } from "../base/machine.ts";
+import { MS } from "../base/units.ts";
 import { contentTag } from "../swarm/content-tag.ts";
 import type { PiecePicker } from "../swarm/piece-picker.ts";
 import { type Holds, MANIFEST_BYTES_MAX, type Message } from "../wire/messages.ts";
@@ -13,16 +15,47 @@ import type { Trust } from "./trust.ts";
 /** Most pieces in one announcement. */
 const GAINED_MAX = 4_096;
 
+/** How long gained pieces wait for others to be announced together. */
+const ANNOUNCE_US = 10 * MS;
+
+/** The same where others in the office have offered all of them: nobody waits for this news. */
+const ANNOUNCE_KNOWN_US = 250 * MS;
+
 /** What is said on links about who holds what: asking, answering, announcing. */
 export class Conversations {
   readonly #core: Core;
   readonly #downloads: Downloads;
   readonly #trust: Trust;
+  #announceAtUs = Number.POSITIVE_INFINITY;
 
   constructor(core: Core, downloads: Downloads, trust: Trust) {
     this.#core = core;
     this.#downloads = downloads;
     this.#trust = trust;
+  }
+
+  /** When {@link announceDue} must be called. */
+  due(): Due {
+    return { atUs: this.#announceAtUs, reason: "announcement" };
+  }
+
+  /** Sees to it that what has been gained is announced in time. */
+  planAnnouncement(act: Act): void {
+    for (const { unannounced, known } of this.#core.contents.values()) {
+      if (unannounced.length === 0) continue;
+      const isNews = unannounced.some((piece) => known?.picker.copiesOf(piece) === 0);
+      const atUs = act.nowUs + (isNews ? ANNOUNCE_US : ANNOUNCE_KNOWN_US);
+      this.#announceAtUs = Math.min(this.#announceAtUs, atUs);
+    }
+  }
+
+  /** Announces what has been gained, where it is time. */
+  announceDue(act: Act): void {
+    if (this.#announceAtUs > act.nowUs) return;
+    this.#announceAtUs = Number.POSITIVE_INFINITY;
+    for (const entry of this.#core.contents.values()) {
+      if (entry.unannounced.length > 0) this.#announce(act, entry);
+    }
   }
 
   /** Asks those anew whose offers were set aside and who may be asked again. */
@@ -134,7 +167,7 @@ export class Conversations {
   }
 
   /** Tells all who asked about a content which pieces it has gained. */
-  announce(act: Act, entry: ContentEntry): void {
+  #announce(act: Act, entry: ContentEntry): void {
     const pieces = entry.unannounced.splice(0);
     for (let at = 0; at < pieces.length; at += GAINED_MAX) {
       const some = pieces.slice(at, at + GAINED_MAX);

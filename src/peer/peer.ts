@@ -39,12 +39,6 @@ const TICK_US = SECOND;
 /** How often claims are said and listened for, and sources looked over, while there are links. */
 const WATCH_US = 250 * MS;
 
-/** How long gained pieces wait for others to be announced together. */
-const ANNOUNCE_US = 10 * MS;
-
-/** The same where others in the office have offered all of them: nobody waits for this news. */
-const ANNOUNCE_KNOWN_US = 250 * MS;
-
 /**
  * The whole brain of an agent: what to fetch from whom, what to serve, what to tell the server.
  *
@@ -76,7 +70,6 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   #begun = false;
   #tickAtUs = 0;
   #watchAtUs = 0;
-  #announceAtUs = Number.POSITIVE_INFINITY;
 
   constructor(options: PeerOptions) {
     this.#core = new Core(options);
@@ -138,7 +131,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       { atUs: this.#tickAtUs, reason: "tick" },
       { atUs: this.#watchAtUs, reason: "watch" },
     );
-    const own = earlier(ticks, { atUs: this.#announceAtUs, reason: "announcement" });
+    const own = earlier(ticks, this.#conversations.due());
     const others = earlier(this.#server.due(), this.#discovery.due());
     return earlier(earlier(this.#core.endpoint.due(), others), own);
   }
@@ -179,7 +172,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       case "piece-rechecked":
       case "content-evicted":
         this.#states.onStorage(act, input);
-        this.#planAnnouncement(act);
+        this.#conversations.planAnnouncement(act);
         break;
       case "range-fetched":
       case "range-failed":
@@ -213,12 +206,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   #onTimer(act: Act): void {
     this.#server.onTimer(act);
     this.#discovery.onTimer(act);
-    if (this.#announceAtUs <= act.nowUs) {
-      this.#announceAtUs = Number.POSITIVE_INFINITY;
-      for (const entry of this.#core.contents.values()) {
-        if (entry.unannounced.length > 0) this.#conversations.announce(act, entry);
-      }
-    }
+    this.#conversations.announceDue(act);
     this.#watch(act);
     if (this.#tickAtUs > act.nowUs) return;
     this.#tickAtUs = act.nowUs + TICK_US;
@@ -279,15 +267,6 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#downloads.handOver(act);
     this.#neighbours.connect(act);
     this.#downloads.fillAll(act);
-  }
-
-  #planAnnouncement(act: Act): void {
-    for (const { unannounced, known } of this.#core.contents.values()) {
-      if (unannounced.length === 0) continue;
-      const isNews = unannounced.some((piece) => known?.picker.copiesOf(piece) === 0);
-      const atUs = act.nowUs + (isNews ? ANNOUNCE_US : ANNOUNCE_KNOWN_US);
-      this.#announceAtUs = Math.min(this.#announceAtUs, atUs);
-    }
   }
 
   /** Deals with what associations reported, which may lead to more of it. */

@@ -15,6 +15,7 @@ import type { AssociationOptions, AssociationOutbox, Protocol } from "./associat
 import { bulkChannels, messageChannel } from "./channel-choice.ts";
 import { CLOSE_CODES, closeCodeOf, closeName } from "./close-codes.ts";
 import { HANDSHAKE_US_MAX } from "./constants.ts";
+import { EarlyRecords } from "./early-records.ts";
 import { Greeting, unreachableReason, versionReason } from "./greeting.ts";
 import { type Flight, HandshakeFlights } from "./handshake-flights.ts";
 import {
@@ -27,9 +28,6 @@ import { PeerPath } from "./peer-path.ts";
 import { RecordLayer } from "./record-layer.ts";
 import { RttEstimator } from "./rtt.ts";
 import { Vigil } from "./vigil.ts";
-
-/** Datagrams of records that came before the handshake was done here; kept to save a probe. */
-const EARLY_DATAGRAMS_MAX = 16;
 
 type Stage =
   /** The initiator has said HELLO and waits, first for a cookie, then for TLS bytes. */
@@ -53,7 +51,7 @@ export class Association {
   readonly #options: AssociationOptions;
   readonly #flights = new HandshakeFlights();
   readonly #rtt = new RttEstimator();
-  readonly #early: { readonly from: Address; readonly datagram: RecordDatagram }[] = [];
+  readonly #early = new EarlyRecords();
   #stage: Stage;
   #peerId: number | undefined;
   #protocol: Protocol = "foreground";
@@ -124,7 +122,7 @@ export class Association {
     for (const datagram of datagrams) {
       // From elsewhere only what shows by itself that it is the peer's may have any effect.
       if (datagram.kind === "record" && (isHost || layer?.isFreshWhole(datagram))) {
-        if (this.#stage.kind === "handshaking") this.#keepEarly(from, datagram);
+        if (this.#stage.kind === "handshaking") this.#early.keep(from, datagram);
         else records.push(datagram);
       } else if (isHost) {
         this.#onDatagram(nowUs, datagram, outbox);
@@ -354,17 +352,11 @@ export class Association {
     this.#stage = { kind: "confirming", layer, peer: judged.value };
     layer.useProtocol(this.#protocol);
     layer.addPing();
-    for (const { from, datagram } of this.#early.splice(0)) {
+    for (const { from, datagram } of this.#early.take()) {
       const channel = this.#onRecords(nowUs, [datagram], outbox);
       const bytes = RECORD_HEADER_BYTES + datagram.payload.length;
       if (channel !== false) this.#onOpened(nowUs, { from, channel, bytes }, outbox);
     }
-  }
-
-  /** Keeps a record that has come before there are keys to open it with. */
-  #keepEarly(from: Address, datagram: RecordDatagram): void {
-    if (this.#early.length >= EARLY_DATAGRAMS_MAX) return;
-    this.#early.push({ from, datagram: { ...datagram, payload: datagram.payload.slice() } });
   }
 
   /** Applies records; returns the channel of the newest packet that opened one, or `false`. */

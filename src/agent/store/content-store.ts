@@ -155,13 +155,11 @@ export class ContentStore implements StorageOutbox {
   }
 
   readPiece(ticket: number, contentId: ContentId, range: PieceRange): void {
-    if (this.#closed) return;
-    const content = this.#contents.get(contentId);
-    const recent = content && this.#recent.read(content, range);
+    const content = this.#closed ? undefined : this.#contents.get(contentId);
+    const recent = this.#recent.read(content, range);
     if (content !== undefined && recent !== undefined) {
       this.#touch(content);
-      this.#options.onInput({ kind: "piece-read", ticket, bytes: recent });
-      return;
+      return this.#options.onInput({ kind: "piece-read", ticket, bytes: recent });
     }
     void this.#track(async () => {
       const bytes = await this.#read(content, range);

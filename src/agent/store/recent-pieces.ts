@@ -49,9 +49,10 @@ export class RecentPieces {
    * Bytes of a piece, where they are at hand and the piece still counts. Of a content that is
    * finished the disk is asked: others may write to what was handed over.
    */
-  read(content: StoredContent, range: PieceRange): Uint8Array | undefined {
+  read(content: StoredContent | undefined, range: PieceRange): Uint8Array | undefined {
     const { piece, offsetBytes, lengthBytes } = range;
-    if (content.removed || content.finished || !content.held.has(piece)) return undefined;
+    if (content === undefined || content.removed || content.finished) return undefined;
+    if (!content.held.has(piece)) return undefined;
     const bytes = this.#pieces.findLast(
       (recent) => recent.content === content && recent.piece === piece,
     )?.bytes;
