@@ -95,9 +95,8 @@ export class ContentStore implements StorageOutbox {
     const checks = new RunningChecks({ deliveryFolder, handles, deliveryTurn });
     const onHeld = (content: StoredContent): void => checks.onHeld(content);
     const onNoRoom = (content: StoredContent): void => checks.onNoRoom(content);
-    const told = { report, onHeld, onNoRoom };
-    const recent = this.#recent;
-    const writer = new PieceWriter({ index, handles, batchBytesMax, recent, ...told });
+    const told = { recent: this.#recent, report, onHeld, onNoRoom };
+    const writer = new PieceWriter({ index, handles, batchBytesMax, ...told });
     this.#options = options;
     this.#memory = memory;
     this.#seals = new Seals(nowMs);
@@ -159,7 +158,8 @@ export class ContentStore implements StorageOutbox {
     const recent = this.#recent.read(content, range);
     if (content !== undefined && recent !== undefined) {
       this.#touch(content);
-      return this.#options.onInput({ kind: "piece-read", ticket, bytes: recent });
+      this.#options.onInput({ kind: "piece-read", ticket, bytes: recent });
+      return;
     }
     void this.#track(async () => {
       const bytes = await this.#read(content, range);
