@@ -74,6 +74,13 @@ export type StorageInput =
   /** The cache has let go of a content, by age, for room, or because the operator asked. */
   | { readonly kind: "content-evicted"; readonly contentId: ContentId };
 
+/** A part of a piece. */
+export type PieceRange = {
+  readonly piece: number;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+};
+
 /** What a machine may ask of the store; each is answered by an input. */
 export type StorageOutbox = {
   /**
@@ -85,15 +92,7 @@ export type StorageOutbox = {
   storePiece(contentId: ContentId, piece: number, bytes: Uint8Array): void;
 
   /** Reads a range of a piece that is held. */
-  readPiece(
-    ticket: number,
-    contentId: ContentId,
-    range: {
-      readonly piece: number;
-      readonly offsetBytes: number;
-      readonly lengthBytes: number;
-    },
-  ): void;
+  readPiece(ticket: number, contentId: ContentId, range: PieceRange): void;
 
   /** Verifies the complete transfer and hands it over. All pieces are held. */
   finishContent(contentId: ContentId): void;

@@ -8,6 +8,7 @@ import type { PieceSource } from "./contract.ts";
 import {
   type Act,
   type Core,
+  LINE_SOURCES_MAX,
   PENDING_BYTES_MAX,
   report,
   STALL_US,
@@ -23,13 +24,6 @@ const MANIFEST_REQUEST_BYTES = 256 * KIB;
 
 /** How long a peer that is busy is left alone. */
 const BUSY_REST_US = 200 * MS;
-
-/**
- * How many devices of other offices are asked for pieces at a time. One flow could fill the line;
- * two go on where one of them fails. More would share it out among senders that each send a little
- * and are acknowledged for each little.
- */
-export const LINE_SOURCES_MAX = 2;
 
 /**
  * Fetching: asks the peers that hold what is missing, and puts their answers together.

@@ -194,9 +194,11 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         this.#onTimer(act);
         break;
       case "datagram-received":
-        if (input.channel !== "discovery")
+        if (input.channel === "discovery") {
+          for (const bytes of input.arrivals) this.#discovery.onDatagram(act, input.from, bytes);
+        } else {
           this.#core.endpoint.step(act.nowUs, input, act.transport);
-        else for (const bytes of input.arrivals) this.#discovery.onDatagram(act, input.from, bytes);
+        }
         break;
       default:
         this.#core.endpoint.step(act.nowUs, input, act.transport);

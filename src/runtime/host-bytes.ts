@@ -26,9 +26,14 @@ export function unpackHost(bytes: Uint8Array, at: number): string {
   for (let index = 0; index < 12; index += 1) {
     if (bytes[at + index] !== (index < 10 ? 0 : 0xff)) return readIpv6(bytes, at);
   }
-  return `${bytes[at + 12]}.${bytes[at + 13]}.${bytes[at + 14]}.${bytes[at + 15]}`;
+  return ipv4Text(bytes, at + 12);
 }
 
 function readIpv6(bytes: Uint8Array, at: number): string {
   return new ipaddr.IPv6([...bytes.subarray(at, at + HOST_BYTES)]).toRFC5952String();
+}
+
+/** The text form of the four bytes of an IPv4 address at `at`. */
+export function ipv4Text(bytes: Uint8Array, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }

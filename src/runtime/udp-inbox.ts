@@ -1,6 +1,21 @@
 import { networkInterfaces } from "node:os";
 import type { Address } from "../effects/network.ts";
-import { HOST_BYTES, unpackHost } from "./host-bytes.ts";
+import { ipv4Text, unpackHost } from "./host-bytes.ts";
+import {
+  AF,
+  FLAGS_AT,
+  LENGTH_AT,
+  MESSAGE_BYTES,
+  MSG_DONTWAIT,
+  MSG_TRUNC,
+  NAME_AT,
+  NAME_LENGTH_AT,
+  setPointer,
+  VECTOR_AT,
+  VECTOR_BYTES,
+  VECTOR_COUNT_AT,
+  VECTOR_LENGTH_AT,
+} from "./udp-structures.ts";
 
 /** What has arrived at a socket. `bytes` are good until the inbox is asked again. */
 export type NativeArrival = { readonly from: Address; readonly bytes: Uint8Array };
@@ -14,20 +29,8 @@ export type ReceiveMany = (
   timeout: null,
 ) => number;
 
-/** Sizes of the system's structures, in bytes, and where their fields are (64-bit Linux). */
-const MESSAGE_BYTES = 64;
-const VECTOR_BYTES = 16;
+/** Room for the address of a sender of either family. */
 const NAME_BYTES = 32;
-const NAME_AT = 0;
-const NAME_LENGTH_AT = 8;
-const VECTOR_AT = 16;
-const VECTOR_COUNT_AT = 24;
-const FLAGS_AT = 48;
-const LENGTH_AT = 56;
-
-const AF_INET = 2;
-const MSG_DONTWAIT = 0x40;
-const MSG_TRUNC = 0x20;
 
 /** How many senders are remembered. */
 const SENDERS_MAX = 4_096;
@@ -78,7 +81,7 @@ export class Inbox {
       this.#headerView.setUint32(message + NAME_LENGTH_AT, NAME_BYTES, true);
       const vector = index * VECTOR_BYTES;
       setPointer(this.#vectors, vector, memoryAt + index * arrivalBytes);
-      this.#vectors.setUint32(vector + 8, arrivalBytes, true);
+      this.#vectors.setUint32(vector + VECTOR_LENGTH_AT, arrivalBytes, true);
     }
   }
 
@@ -103,7 +106,7 @@ export class Inbox {
   #sender(at: number): Address | undefined {
     const view = this.#nameView;
     const port = view.getUint16(at + 2);
-    if (view.getUint16(at, true) === AF_INET) {
+    if (view.getUint16(at, true) === AF[4]) {
       // 48 bits: an integer that is exact, and needs no text to be looked up by.
       const key = view.getUint32(at + 4) * 0x1_00_00 + port;
       return senders.get(key) ?? remember(key, { host: ipv4Text(this.#names, at + 4), port });
@@ -113,17 +116,11 @@ export class Inbox {
     const key = `${words.join(".")} ${zone} ${port}`;
     const known = senders.get(key);
     if (known !== undefined) return known;
-    const host = unpackHost(this.#names.subarray(at + 8, at + 8 + HOST_BYTES), 0);
+    const host = unpackHost(this.#names, at + 8);
     const zoneName = zone === 0 ? "" : interfaceName(zone);
     if (zoneName === undefined) return undefined;
     return remember(key, { host: zone === 0 ? host : `${host}%${zoneName}`, port });
   }
-}
-
-/** Writes an address of the machine's memory. */
-export function setPointer(view: DataView, at: number, address: number): void {
-  view.setUint32(at, address % 0x1_00_00_00_00, true);
-  view.setUint32(at + 4, Math.floor(address / 0x1_00_00_00_00), true);
 }
 
 const senders = new Map<number | string, Address>();
@@ -133,10 +130,6 @@ function remember(key: number | string, address: Address): Address {
   if (senders.size >= SENDERS_MAX) senders.clear();
   senders.set(key, address);
   return address;
-}
-
-function ipv4Text(bytes: Uint8Array, at: number): string {
-  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
 
 /** The name of the interface that an IPv6 zone stands for. */

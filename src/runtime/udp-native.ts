@@ -1,5 +1,19 @@
 import { packHost } from "./host-bytes.ts";
-import { Inbox, type NativeArrival, type ReceiveMany, setPointer } from "./udp-inbox.ts";
+import { Inbox, type NativeArrival, type ReceiveMany } from "./udp-inbox.ts";
+import {
+  AF,
+  CONTROL_AT,
+  CONTROL_LENGTH_AT,
+  MESSAGE_BYTES,
+  MSG_DONTWAIT,
+  NAME_AT,
+  NAME_LENGTH_AT,
+  setPointer,
+  VECTOR_AT,
+  VECTOR_BYTES,
+  VECTOR_COUNT_AT,
+  VECTOR_LENGTH_AT,
+} from "./udp-structures.ts";
 
 /**
  * What Node's own sockets cannot do, and what makes large transfers cheap: trains of datagrams in
@@ -52,9 +66,7 @@ export const QUEUE_FULL = 11;
 export const NO_ADDRESS = 97;
 
 /** The system's numbers of Linux, which are the same on all its 64-bit processors. */
-const AF = { 4: 2, 6: 10 } as const;
 const SOCK_DGRAM_NONBLOCK_CLOEXEC = 2 | 0o4000 | 0o2000000;
-const MSG_DONTWAIT = 0x40;
 const SOL_UDP = 17;
 const UDP_SEGMENT = 103;
 const UDP_GRO = 104;
@@ -68,8 +80,6 @@ const TRAIN_SEGMENTS_MAX = 64;
 const TRAIN_BYTES_MAX = 65_000;
 
 /** Sizes of the system's structures, in bytes. */
-const MESSAGE_BYTES = 64;
-const VECTOR_BYTES = 16;
 const NAME_BYTES = { 4: 16, 6: 28 } as const;
 const CONTROL_BYTES = 24;
 
@@ -197,9 +207,9 @@ class Messages {
     this.#controlAt = library.addressOf(new Uint8Array(this.#control.buffer));
     for (let index = 0; index < TRAIN_SEGMENTS_MAX; index += 1) {
       const at = index * MESSAGE_BYTES;
-      setPointer(this.#headerView, at, nameAt);
-      setPointer(this.#headerView, at + 16, vectorsAt + index * VECTOR_BYTES);
-      this.#headerView.setUint32(at + 24, 1, true);
+      setPointer(this.#headerView, at + NAME_AT, nameAt);
+      setPointer(this.#headerView, at + VECTOR_AT, vectorsAt + index * VECTOR_BYTES);
+      this.#headerView.setUint32(at + VECTOR_COUNT_AT, 1, true);
     }
     // One control message: its length, its level, its type, and the size of a segment.
     this.#control.setUint32(0, 18, true);
@@ -218,7 +228,7 @@ class Messages {
     if (this.#family === family) return true;
     this.#family = family;
     for (let index = 0; index < TRAIN_SEGMENTS_MAX; index += 1) {
-      this.#headerView.setUint32(index * MESSAGE_BYTES + 8, NAME_BYTES[family], true);
+      this.#headerView.setUint32(index * MESSAGE_BYTES + NAME_LENGTH_AT, NAME_BYTES[family], true);
     }
     return true;
   }
@@ -227,8 +237,8 @@ class Messages {
   sendTrains(fd: number, bytes: Uint8Array, segmentBytes: number): NativeSend {
     const from = this.#library.addressOf(bytes);
     const segments = Math.min(TRAIN_SEGMENTS_MAX, Math.floor(TRAIN_BYTES_MAX / segmentBytes));
-    setPointer(this.#headerView, 32, this.#controlAt);
-    this.#headerView.setUint32(40, CONTROL_BYTES, true);
+    setPointer(this.#headerView, CONTROL_AT, this.#controlAt);
+    this.#headerView.setUint32(CONTROL_LENGTH_AT, CONTROL_BYTES, true);
     this.#control.setUint16(16, segmentBytes, true);
     let at = 0;
     let code = 0;
@@ -238,8 +248,8 @@ class Messages {
       if (this.#library.sendmsg(fd, this.#headers, MSG_DONTWAIT) < 0) code = this.#library.errno();
       else at += length;
     }
-    setPointer(this.#headerView, 32, 0);
-    this.#headerView.setUint32(40, 0, true);
+    setPointer(this.#headerView, CONTROL_AT, 0);
+    this.#headerView.setUint32(CONTROL_LENGTH_AT, 0, true);
     return { takenBytes: at, code };
   }
 
@@ -267,7 +277,7 @@ class Messages {
 
   #setVector(index: number, address: number, length: number): void {
     setPointer(this.#vectors, index * VECTOR_BYTES, address);
-    this.#vectors.setUint32(index * VECTOR_BYTES + 8, length, true);
+    this.#vectors.setUint32(index * VECTOR_BYTES + VECTOR_LENGTH_AT, length, true);
   }
 }
 

@@ -3,7 +3,7 @@ import { equalBytes } from "../base/bytes.ts";
 import type { ContentId } from "../base/ids.ts";
 import type { Manifest } from "../content/manifest.ts";
 import { decodeSignedManifest } from "../content/manifest-codec.ts";
-import type { HeldContent, StorageInput, StorageOutbox } from "../effects/storage.ts";
+import type { HeldContent, PieceRange, StorageInput, StorageOutbox } from "../effects/storage.ts";
 
 type Stored = {
   readonly signed: Uint8Array;
@@ -96,11 +96,7 @@ export class SimStore implements StorageOutbox {
     this.answer({ kind: "piece-stored", contentId, piece });
   }
 
-  readPiece(
-    ticket: number,
-    contentId: ContentId,
-    range: { readonly piece: number; readonly offsetBytes: number; readonly lengthBytes: number },
-  ): void {
+  readPiece(ticket: number, contentId: ContentId, range: PieceRange): void {
     const bytes = this.#contents.get(contentId)?.pieces.get(range.piece);
     const end = range.offsetBytes + range.lengthBytes;
     this.answer({ kind: "piece-read", ticket, bytes: bytes?.subarray(range.offsetBytes, end) });

@@ -98,6 +98,9 @@ export const MTU_RETRY_US: number = 60 * SECOND;
 /** How often an initiator keeps the ways open on which it may be sent much. */
 export const OPENER_US: number = 20 * SECOND;
 
+/** How long ways that have just been opened are left alone, whatever the peer asks. */
+export const REOPEN_US: number = SECOND;
+
 /** How long a spoilt record keeps an association at one record a datagram. */
 export const SINGLE_US: number = 60 * SECOND;
 

@@ -1,6 +1,5 @@
 import { type Due, earlier } from "../base/machine.ts";
-import { SECOND } from "../base/units.ts";
-import { IDLE_US_MAX, KEEPALIVE_US, OPENER_US, SILENCE_US_MAX } from "./constants.ts";
+import { IDLE_US_MAX, KEEPALIVE_US, OPENER_US, REOPEN_US, SILENCE_US_MAX } from "./constants.ts";
 
 /** What a vigil has to know of the records of an association. */
 type Signs = {
@@ -23,9 +22,6 @@ type Alarm = {
   /** It seems that nothing gets through. */
   readonly isLost: boolean;
 };
-
-/** How long ways that have just been opened are left alone, whatever the peer asks. */
-const REOPEN_US: number = SECOND;
 
 /** After so many probes in a row without an answer another way is tried. */
 const LOST_PROBES = 2;

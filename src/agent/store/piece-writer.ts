@@ -44,7 +44,6 @@ export class PieceWriter {
   readonly #onHeld: (content: StoredContent) => void;
   readonly #onNoRoom: (content: StoredContent) => void;
   #queue: PieceToStore[] = [];
-  #queuedBytes = 0;
   #batch: Promise<void> | undefined;
   #begunAtMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -75,7 +74,6 @@ export class PieceWriter {
   /** Takes a piece. */
   push(job: PieceToStore): void {
     this.#queue.push(job);
-    this.#queuedBytes += job.bytes.length;
     this.#plan();
   }
 
@@ -120,7 +118,8 @@ export class PieceWriter {
   #plan(): void {
     if (this.#batch !== undefined || this.#queue.length === 0) return;
     const waitMs = this.#begunAtMs + GATHER_MS - performance.now();
-    if (waitMs <= 0 || this.#queuedBytes >= GATHERED_BYTES_MAX) this.#startBatch();
+    const queuedBytes = this.#queue.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    if (waitMs <= 0 || queuedBytes >= GATHERED_BYTES_MAX) this.#startBatch();
     else this.#timer ??= setTimeout(() => this.#startBatch(), waitMs);
   }
 
@@ -140,9 +139,7 @@ export class PieceWriter {
       bytes += job.bytes.length;
       return index > 0 && bytes > this.#batchBytesMax;
     });
-    const batch = this.#queue.splice(0, beyond < 0 ? this.#queue.length : beyond);
-    for (const job of batch) this.#queuedBytes -= job.bytes.length;
-    return batch;
+    return this.#queue.splice(0, beyond < 0 ? this.#queue.length : beyond);
   }
 
   async #commit(batch: readonly PieceToStore[]): Promise<void> {

@@ -1,4 +1,5 @@
 import { MIB } from "../../base/units.ts";
+import type { PieceRange } from "../../effects/storage.ts";
 import type { StoredContent } from "./stored-content.ts";
 
 /** How many bytes of pieces are at hand. */
@@ -6,13 +7,6 @@ const BYTES_MAX: number = 16 * MIB;
 
 /** How long a piece is at hand after it was stored. */
 const KEPT_MS = 5_000;
-
-/** A part of a piece. */
-export type PieceRange = {
-  readonly piece: number;
-  readonly offsetBytes: number;
-  readonly lengthBytes: number;
-};
 
 type Recent = {
   readonly content: StoredContent;
@@ -26,20 +20,14 @@ type Recent = {
  * them by several others at once, and reading it anew for each costs more than sending it.
  */
 export class RecentPieces {
-  readonly #nowMs: () => number;
   /** The oldest first. */
   readonly #pieces: Recent[] = [];
   #heldBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param nowMs - A clock that never goes back. */
-  constructor(nowMs: () => number = () => performance.now()) {
-    this.#nowMs = nowMs;
-  }
-
   /** Keeps the bytes of a piece that has been verified and stored. */
   add(content: StoredContent, piece: number, bytes: Uint8Array): void {
-    this.#pieces.push({ content, piece, bytes, untilMs: this.#nowMs() + KEPT_MS });
+    this.#pieces.push({ content, piece, bytes, untilMs: performance.now() + KEPT_MS });
     this.#heldBytes += bytes.length;
     while (this.#heldBytes > BYTES_MAX) this.#dropOldest();
     this.#timer ??= setTimeout(() => this.#dropOld(), KEPT_MS).unref();
@@ -66,7 +54,7 @@ export class RecentPieces {
 
   #dropOld(): void {
     this.#timer = undefined;
-    const nowMs = this.#nowMs();
+    const nowMs = performance.now();
     while ((this.#pieces[0]?.untilMs ?? Number.POSITIVE_INFINITY) <= nowMs) this.#dropOldest();
     const [oldest] = this.#pieces;
     if (oldest === undefined) return;
