@@ -22,6 +22,11 @@ test(
     const central = organisation.agentsOf(CENTRAL);
     const branch = organisation.agentsOf(BRANCH);
 
+    // Who has not been told his office knows neither its key nor whom to ask.
+    for (const agent of central) {
+      const toldOffice = () => agent.program?.events.some(({ msg }) => msg === "office-assigned");
+      await waitFor("an agent to hear of its office", () => toldOffice() || undefined);
+    }
     // Without the server everybody has a reason to ask, for as long as it is away.
     await organisation.server.program?.kill();
     const before = new Map(central.map((agent) => [agent, questionsOf(heard, agent)]));
