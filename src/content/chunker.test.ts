@@ -53,6 +53,22 @@ test("eight bytes put into the middle change a few pieces and no others", () => 
   expect(fresh.length).toBeLessThanOrEqual(3);
 });
 
+test("stretches of 2 MiB that are new make hardly more than that new", () => {
+  const parts = Array.from({ length: 8 }, (_, seed) => noise(10 + seed, 6 * MIB));
+  const before = Buffer.concat(parts);
+  const fresh = parts.map((_, seed) => noise(30 + seed, 2 * MIB + 1_000 * seed));
+  const after = Buffer.concat(
+    parts.map((part, at) => Buffer.concat([part.subarray(2 * MIB), fresh[at] as Uint8Array])),
+  );
+  const known = new Set(piecesOf(before));
+
+  const sent = piecesOf(after).filter((piece) => !known.has(piece));
+  const sentBytes = sent.reduce((sum, piece) => sum + piece.length, 0);
+  const freshBytes = fresh.reduce((sum, { length }) => sum + length, 0);
+  expect(sentBytes).toBeGreaterThan(freshBytes);
+  expect(sentBytes).toBeLessThan(1.25 * freshBytes);
+});
+
 test("a stream without bytes has no piece, and a short one has one that is not cut", () => {
   const chunker = new Chunker();
 
@@ -64,8 +80,8 @@ test("a stream without bytes has no piece, and a short one has one that is not c
 
 /** Checked by hashing the 32 bytes before each byte anew. */
 const GOLDEN_CUTS: readonly number[] = [
-  218_655, 463_744, 715_363, 948_688, 1_252_769, 1_589_240, 1_812_811, 2_043_294, 2_260_425,
-  2_485_361, 2_819_489, 3_057_690, 3_145_728,
+  307_495, 463_744, 739_162, 912_122, 1_396_576, 1_655_544, 1_942_134, 2_260_425, 2_463_560,
+  3_057_690, 3_145_728,
 ];
 
 /** Where pieces end in `bytes`, the last at their end, when they come in buffers of `take()`. */
@@ -79,6 +95,12 @@ function cutsOf(bytes: Uint8Array, take: () => number = () => MIB): readonly num
   }
   if (chunker.pendingBytes > 0) cuts.push(bytes.length);
   return cuts;
+}
+
+/** Each piece as a text: a character a byte. */
+function piecesOf(bytes: Buffer): readonly string[] {
+  const cuts = cutsOf(bytes);
+  return cuts.map((cut, index) => bytes.toString("latin1", cuts[index - 1] ?? 0, cut));
 }
 
 function sizesOf(cuts: readonly number[]): readonly number[] {
