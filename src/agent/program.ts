@@ -9,7 +9,7 @@ import type { StorageOutbox } from "../effects/storage.ts";
 import type { PeerInput, PeerOptions, PeerOutbox } from "../peer/contract.ts";
 import { Peer } from "../peer/peer.ts";
 import { aborted } from "../runtime/aborted.ts";
-import { nodeCrypto } from "../runtime/crypto.ts";
+import { fastestCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
 import { letGarbageGather } from "../runtime/garbage.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
@@ -143,7 +143,7 @@ async function peerOptions(
   if (deviceId === undefined) throw new OperatorError("enrolment-damaged", "No device id.");
   const { singlePort, portOffset, address } = settings.network;
   return {
-    crypto: nodeCrypto,
+    crypto: await fastestCrypto(),
     seed: randomInt(2 ** 32),
     bootId: randomInt(2 ** 32),
     deviceId,

@@ -24,12 +24,18 @@ export type Crypto = {
    */
   seal(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array;
 
-  /** The plaintext of what `seal` made, or `undefined` where the tag does not fit. */
+  /**
+   * The plaintext of what `seal` made, or `undefined` where the tag does not fit.
+   *
+   * @param into - Where the plaintext goes: as long as it is, and no part of `sealed`. Of no
+   * meaning where nothing is returned. By default memory of its own.
+   */
   open(
     key: Uint8Array,
     nonce: Uint8Array,
     aad: Uint8Array,
     sealed: Uint8Array,
+    into?: Uint8Array,
   ): Uint8Array | undefined;
 };
 

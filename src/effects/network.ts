@@ -31,7 +31,8 @@ export type NetworkInput =
 /** What a machine may ask of the network. */
 export type NetworkOutbox = {
   /**
-   * Sends one or more datagrams that lie one behind the other in `bytes`.
+   * Sends one or more datagrams that lie one behind the other in `bytes`, which are good until
+   * the call returns.
    *
    * @param segmentBytes - Length of each datagram but the last, which may be shorter.
    * @returns `false` where the queue is full: nothing was sent, and `writable` will follow.

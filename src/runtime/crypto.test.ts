@@ -1,8 +1,8 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { concat } from "../base/bytes.ts";
 import { fromHex, toHex } from "../base/hex.ts";
 import { TAG_BYTES } from "../effects/crypto.ts";
-import { nodeCrypto } from "./crypto.ts";
+import { fastestCrypto, nodeCrypto } from "./crypto.ts";
 
 test("SHA-256 gives the digest that FIPS 180 publishes for 'abc'", () => {
   const digest = nodeCrypto.sha256(bytes("616263"));
@@ -80,45 +80,89 @@ const GCM_VECTORS = [
   },
 ];
 
-test("sealing gives the published AES-256-GCM ciphertext and tag, and opening undoes it", () => {
-  for (const vector of GCM_VECTORS) {
-    const [key, nonce, aad] = [bytes(vector.key), bytes(vector.nonce), bytes(vector.aad)];
+const fastest = await fastestCrypto();
 
-    const sealed = nodeCrypto.seal(key, nonce, aad, bytes(vector.plaintext));
-
-    expect(toHex(sealed)).toBe(vector.sealed.join(""));
-    expect(nodeCrypto.open(key, nonce, aad, sealed)).toEqual(bytes(vector.plaintext));
-  }
+test("this platform has more than the runtime's own AES-256-GCM", ({ skip }) => {
+  skip(process.platform !== "linux", "only Linux promises to show the runtime's OpenSSL");
+  expect(fastest).not.toBe(nodeCrypto);
 });
 
-test("nothing opens once a single bit of it, of the data beside it or of the key has changed", () => {
-  const parts = {
-    key: repeated(1, 32),
-    nonce: repeated(2, 12),
-    aad: repeated(3, 16),
-    sealed: nodeCrypto.seal(repeated(1, 32), repeated(2, 12), repeated(3, 16), repeated(4, 40)),
-  };
+describe.each([
+  { name: "the runtime's own", crypto: nodeCrypto },
+  { name: "the fastest", crypto: fastest },
+])("AES-256-GCM, $name", ({ crypto }) => {
+  test("sealing gives the published AES-256-GCM ciphertext and tag, and opening undoes it", () => {
+    for (const vector of GCM_VECTORS) {
+      const [key, nonce, aad] = [bytes(vector.key), bytes(vector.nonce), bytes(vector.aad)];
 
-  for (const name of ["key", "nonce", "aad", "sealed"] as const) {
-    for (let index = 0; index < parts[name].length; index += 1) {
-      const changed = { ...parts, [name]: flipped(parts[name], index) };
-      const { key, nonce, aad, sealed } = changed;
-      expect(nodeCrypto.open(key, nonce, aad, sealed)).toBeUndefined();
+      const sealed = crypto.seal(key, nonce, aad, bytes(vector.plaintext));
+
+      expect(toHex(sealed)).toBe(vector.sealed.join(""));
+      expect(crypto.open(key, nonce, aad, sealed)).toEqual(bytes(vector.plaintext));
     }
-  }
-});
+  });
 
-test("opening refuses input of every other length without throwing", () => {
-  const key = repeated(1, 32);
-  const nonce = repeated(2, 12);
-  const none = new Uint8Array();
+  test("nothing opens once a single bit of it, of the data beside it or of the key has changed", () => {
+    const parts = {
+      key: repeated(1, 32),
+      nonce: repeated(2, 12),
+      aad: repeated(3, 16),
+      sealed: crypto.seal(repeated(1, 32), repeated(2, 12), repeated(3, 16), repeated(4, 40)),
+    };
 
-  for (let length = 0; length <= 3 * TAG_BYTES; length += 1) {
-    expect(nodeCrypto.open(key, nonce, none, repeated(9, length))).toBeUndefined();
-    if (length === 32 || length === 12) continue;
-    expect(nodeCrypto.open(repeated(1, length), nonce, none, repeated(9, 40))).toBeUndefined();
-    expect(nodeCrypto.open(key, repeated(2, length), none, repeated(9, 40))).toBeUndefined();
-  }
+    for (const name of ["key", "nonce", "aad", "sealed"] as const) {
+      for (let index = 0; index < parts[name].length; index += 1) {
+        const changed = { ...parts, [name]: flipped(parts[name], index) };
+        const { key, nonce, aad, sealed } = changed;
+        expect(crypto.open(key, nonce, aad, sealed)).toBeUndefined();
+      }
+    }
+  });
+
+  test("opening refuses input of every other length without throwing", () => {
+    const key = repeated(1, 32);
+    const nonce = repeated(2, 12);
+    const none = new Uint8Array();
+
+    for (let length = 0; length <= 3 * TAG_BYTES; length += 1) {
+      expect(crypto.open(key, nonce, none, repeated(9, length))).toBeUndefined();
+      if (length === 32 || length === 12) continue;
+      expect(crypto.open(repeated(1, length), nonce, none, repeated(9, 40))).toBeUndefined();
+      expect(crypto.open(key, repeated(2, length), none, repeated(9, 40))).toBeUndefined();
+    }
+  });
+
+  test("what is opened lies where it was wanted, and what was sealed is as it was", () => {
+    const [key, nonce, aad] = [repeated(1, 32), repeated(2, 12), repeated(3, 9)];
+    for (const length of [0, 1, 1_200, 61_440]) {
+      const text = nodeCrypto.randomBytes(length);
+      const sealed = crypto.seal(key, nonce, aad, text).slice();
+      const before = sealed.slice();
+      const into = new Uint8Array(length);
+
+      expect(crypto.open(key, nonce, aad, sealed, into)).toBe(into);
+      expect(into).toEqual(text);
+      expect(crypto.open(key, nonce, aad, sealed)).toEqual(text);
+      expect(crypto.open(key, nonce, aad, flipped(sealed, length), into)).toBeUndefined();
+      expect(sealed).toEqual(before);
+    }
+  });
+
+  test("both make the same of the same", () => {
+    const [key, nonce, aad] = [repeated(1, 32), repeated(2, 12), repeated(3, 9)];
+    const text = nodeCrypto.randomBytes(61_440);
+
+    expect(crypto.seal(key, nonce, aad, text)).toEqual(nodeCrypto.seal(key, nonce, aad, text));
+  });
+
+  test("what does not fit is refused before anything is written", () => {
+    const [key, nonce, aad] = [repeated(1, 32), repeated(2, 12), repeated(3, 9)];
+    const sealed = crypto.seal(key, nonce, aad, repeated(4, 40)).slice();
+    const short = new Uint8Array(39);
+
+    expect(() => crypto.open(key, nonce, aad, sealed, short)).toThrow();
+    expect(() => crypto.seal(repeated(1, 31), nonce, aad, repeated(4, 40))).toThrow();
+  });
 });
 
 test("what is returned is a plain array whose slices are copies", () => {

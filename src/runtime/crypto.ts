@@ -9,6 +9,7 @@ import {
   randomBytes,
 } from "node:crypto";
 import { type Crypto, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "../effects/crypto.ts";
+import { nativeGcm } from "./native-gcm.ts";
 
 const CIPHER = "aes-256-gcm";
 const NO_SALT = new Uint8Array(0);
@@ -48,9 +49,8 @@ export const nodeCrypto: Crypto = {
     return sealed;
   },
 
-  open(key, nonce, aad, sealed) {
-    if (key.length !== KEY_BYTES || nonce.length !== NONCE_BYTES) return undefined;
-    if (sealed.length < TAG_BYTES) return undefined;
+  open(key, nonce, aad, sealed, into) {
+    if (!isOpenable(key, nonce, sealed)) return undefined;
     const tagAt = sealed.length - TAG_BYTES;
     const decipher = createDecipheriv(CIPHER, keyObject(key), nonce, { authTagLength: TAG_BYTES });
     decipher.setAAD(aad);
@@ -62,9 +62,36 @@ export const nodeCrypto: Crypto = {
       // The one thing that `final` can say here is that the tag does not fit.
       return undefined;
     }
-    return plain(plaintext);
+    if (into === undefined) return plain(plaintext);
+    into.set(plaintext);
+    return into;
   },
 };
+
+/** The same functions as {@link nodeCrypto}, with the fastest AES-256-GCM that there is here. */
+export async function fastestCrypto(): Promise<Crypto> {
+  const gcm = await nativeGcm();
+  if (gcm === undefined) return nodeCrypto;
+  return {
+    ...nodeCrypto,
+
+    seal(key, nonce, aad, plaintext) {
+      const sealed = sealedMemory(plaintext.length + TAG_BYTES);
+      gcm.seal(key, nonce, aad, plaintext, sealed);
+      return sealed;
+    },
+
+    open(key, nonce, aad, sealed, into = new Uint8Array(Math.max(0, sealed.length - TAG_BYTES))) {
+      if (!isOpenable(key, nonce, sealed)) return undefined;
+      return gcm.open(key, nonce, aad, sealed, into) ? into : undefined;
+    },
+  };
+}
+
+function isOpenable(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array): boolean {
+  const sound = key.length === KEY_BYTES && nonce.length === NONCE_BYTES;
+  return sound && sealed.length >= TAG_BYTES;
+}
 
 let memory = new Uint8Array(65_536);
 

@@ -196,7 +196,8 @@ export class UdpSockets implements NetworkOutbox {
       this.#sendErrors += 1;
       return;
     }
-    const bytes = line === undefined ? datagram : wrapForLine(from, to, datagram);
+    // A copy: the socket may keep it for longer than we may.
+    const bytes = line === undefined ? datagram.slice() : wrapForLine(from, to, datagram);
     const target = line ?? to;
     this.#waitingBytes += bytes.length;
     socket.send(bytes, target.port, target.host, (error) => {

@@ -2,7 +2,8 @@ import type { Logger } from "pino";
 import { type DeviceId, parseDeviceId } from "../base/ids.ts";
 import type { CoordinatorInput } from "../coordinator/contract.ts";
 import type { PortTable } from "../effects/channels.ts";
-import { nodeCrypto } from "../runtime/crypto.ts";
+import type { Crypto } from "../effects/crypto.ts";
+import { fastestCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
 import type { Identity } from "../runtime/identity/identity.ts";
 import { parseSocketAddress } from "../runtime/settings.ts";
@@ -57,7 +58,8 @@ export class Transport {
       onInput: (input) => opened.transport?.input(input),
     });
     const single = settings.network.singlePort !== undefined;
-    opened.transport = new Transport(options, { sockets, handshakes, single });
+    const crypto = await fastestCrypto();
+    opened.transport = new Transport(options, { sockets, handshakes, single, crypto });
     return opened.transport;
   }
 
@@ -67,13 +69,14 @@ export class Transport {
       readonly sockets: UdpSockets;
       readonly handshakes: TlsHandshakes;
       readonly single: boolean;
+      readonly crypto: Crypto;
     },
   ) {
     this.#options = options;
     this.#sockets = parts.sockets;
     this.#handshakes = parts.handshakes;
     this.#endpoint = new Endpoint({
-      crypto: nodeCrypto,
+      crypto: parts.crypto,
       inboundPolicy: () => ({
         expected: { roles: ["device"] },
         // Who has no certificate may ask for one, and nothing else.

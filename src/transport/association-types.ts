@@ -44,6 +44,7 @@ export type AssociationEvent =
       readonly association: number;
       readonly requestId: number;
       readonly offsetBytes: number;
+      /** Good for the step that reports it. */
       readonly data: Uint8Array;
     };
 

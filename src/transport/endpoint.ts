@@ -28,6 +28,7 @@ import {
 } from "./constants.ts";
 import { Cookies } from "./cookie.ts";
 import type { PeerPolicy } from "./judge-peer.ts";
+import { OPENED } from "./opened-memory.ts";
 
 /** What the world tells an endpoint. */
 export type EndpointInput = NetworkInput | HandshakeInput | { readonly kind: "timer-fired" };
@@ -101,6 +102,7 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
   }
 
   step(nowUs: number, input: EndpointInput, outbox: AssociationOutbox): void {
+    OPENED.clear();
     switch (input.kind) {
       case "datagram-received":
         this.#onArrivals(nowUs, input, outbox);

@@ -1,10 +1,11 @@
 import { ByteWriter } from "../base/byte-writer.ts";
 import { encodeUtf8 } from "../base/utf8.ts";
-import { type Crypto, KEY_BYTES, NONCE_BYTES } from "../effects/crypto.ts";
+import { type Crypto, KEY_BYTES, NONCE_BYTES, TAG_BYTES } from "../effects/crypto.ts";
 import type { Side } from "../effects/handshake.ts";
 import type { Lane, RecordDatagram } from "../wire/datagram.ts";
 import { recordAad } from "../wire/datagram.ts";
 import { REKEY_RECORDS, REKEY_US } from "./constants.ts";
+import { OPENED } from "./opened-memory.ts";
 
 /** The two ids of an association, as its initiator and its responder chose them. */
 export type AssociationIds = { readonly initiator: number; readonly responder: number };
@@ -59,11 +60,14 @@ function direction(crypto: Crypto, secret: Uint8Array, from: Side, ids: Associat
   return new DirectionKeys(crypto, crypto.hkdf(secret, info.written(), KEY_BYTES));
 }
 
+/** Written anew for each record. */
+const NONCE = new Uint8Array(NONCE_BYTES);
+const NONCE_VIEW = new DataView(NONCE.buffer);
+
 /** A record's nonce: its number, which no record of the same lane and phase shares. */
 function nonceOf(record: number): Uint8Array {
-  const nonce = new Uint8Array(NONCE_BYTES);
-  new DataView(nonce.buffer).setUint32(NONCE_BYTES - 4, record);
-  return nonce;
+  NONCE_VIEW.setUint32(NONCE_BYTES - 4, record);
+  return NONCE;
 }
 
 /** Seals records, and moves on to the next phase in time. */
@@ -132,7 +136,7 @@ export class OpenKeys {
     this.#next = this.#current.next();
   }
 
-  /** The plaintext of a record, or `undefined` where it is not the peer's. */
+  /** The plaintext of a record, good for this step, or `undefined` where it is not the peer's. */
   open(name: RecordName, sealed: Uint8Array): Uint8Array | undefined {
     if (name.phase === (this.#phase & 1)) return this.#try(this.#current, name, sealed);
     // The other phase is the one before, for what was under way at the change, or the one after.
@@ -149,6 +153,8 @@ export class OpenKeys {
   }
 
   #try(keys: DirectionKeys, name: RecordName, sealed: Uint8Array): Uint8Array | undefined {
-    return this.#crypto.open(keys.pair[name.lane], nonceOf(name.record), recordAad(name), sealed);
+    const key = keys.pair[name.lane];
+    const into = OPENED.take(Math.max(0, sealed.length - TAG_BYTES));
+    return this.#crypto.open(key, nonceOf(name.record), recordAad(name), sealed, into);
   }
 }

@@ -80,7 +80,8 @@ export class MessageStream {
   }
 
   #append(offsetBytes: number, data: Uint8Array): void {
-    const fresh = data.subarray(this.#nextBytes - offsetBytes);
+    // A copy: the record's memory is good for this step, and messages are kept for longer.
+    const fresh = data.slice(this.#nextBytes - offsetBytes);
     if (fresh.length === 0) return;
     this.#tail.push(fresh);
     this.#tailBytes += fresh.length;

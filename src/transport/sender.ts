@@ -23,7 +23,7 @@ import {
 import type { SealKeys } from "./keys.ts";
 import { LongLosses } from "./long-losses.ts";
 import type { Outgoing } from "./outgoing.ts";
-import { cutRecord, joinRecord } from "./record-image.ts";
+import { cutRecord, dropImage, joinRecord } from "./record-image.ts";
 import type { RttEstimator } from "./rtt.ts";
 import { datagramBytes, type OutRecord, SentPackets } from "./sent-packets.ts";
 
@@ -401,6 +401,7 @@ export class RecordSender {
     this.#records.delete(record.number);
     this.#outstandingBytes -= record.image.length;
     if (this.#open === record) this.#open = undefined;
+    dropImage(record);
     return bytes;
   }
 

@@ -174,16 +174,21 @@ export function rewritePacketNumber(image: DataView, at: number, packet: number)
   image.setUint32(at + PACKET_AT, packet);
 }
 
-/** What the tag of a record vouches for besides its text: all header fields the fragments share. */
+/** Written anew for each record. */
+const AAD = new Uint8Array(9);
+const AAD_VIEW = new DataView(AAD.buffer);
+
+/**
+ * What the tag of a record vouches for besides its text: all header fields the fragments share.
+ * Good until the next call.
+ */
 export function recordAad(
   record: Pick<RecordDatagram, "channel" | "lane" | "phase" | "destination" | "record">,
 ): Uint8Array {
-  const aad = new Uint8Array(9);
-  const view = new DataView(aad.buffer);
-  view.setUint8(0, firstByte(record));
-  view.setUint32(1, record.destination);
-  view.setUint32(5, record.record);
-  return aad;
+  AAD_VIEW.setUint8(0, firstByte(record));
+  AAD_VIEW.setUint32(1, record.destination);
+  AAD_VIEW.setUint32(5, record.record);
+  return AAD;
 }
 
 /** Reads the datagram that begins at `at`. */
