@@ -14,17 +14,20 @@ export const RECORD_WINDOW: number = 8 * ACK_BITMAP_BYTES_MAX;
 /** How many bytes of unfinished records a receiver holds for one association. */
 export const RECEIVE_WINDOW_BYTES: number = 4 * MIB;
 
-/** A receiver in Foreground acknowledges at the latest after this many packets... */
-export const ACK_PACKETS_FOREGROUND = 64;
+/**
+ * A receiver in Foreground acknowledges at the latest after this many bytes: a piece, which has
+ * most often been sent in one go...
+ */
+export const ACK_BYTES_FOREGROUND: number = 256 * KIB;
 
 /** ... or after this time. */
-export const ACK_DELAY_FOREGROUND_US: number = 2 * MS;
+export const ACK_DELAY_FOREGROUND_US: number = 5 * MS;
 
-/** In Background, where acknowledgements pace the sender: after this many packets... */
-export const ACK_PACKETS_BACKGROUND = 16;
+/** In Background, where acknowledgements pace the sender: after this many bytes... */
+export const ACK_BYTES_BACKGROUND: number = 48 * KIB;
 
 /** ... or after this time. */
-export const ACK_DELAY_BACKGROUND_US: number = 5 * MS;
+export const ACK_DELAY_BACKGROUND_US: number = 8 * MS;
 
 /**
  * In both where only small messages have come: nobody waits for the next one to be allowed, and

@@ -2,12 +2,12 @@ import { equalBytes } from "../base/bytes.ts";
 import { type Due, NEVER } from "../base/machine.ts";
 import { CHANNELS } from "../effects/channels.ts";
 import { TAG_BYTES } from "../effects/crypto.ts";
-import type { RecordDatagram } from "../wire/datagram.ts";
+import { RECORD_HEADER_BYTES, type RecordDatagram } from "../wire/datagram.ts";
 import { ACK_BITMAP_BYTES_MAX, ACK_RANGES_MAX, type AckFrame } from "../wire/frames.ts";
 import {
+  ACK_BYTES_FOREGROUND,
   ACK_DELAY_FOREGROUND_US,
   ACK_DELAY_US_MAX,
-  ACK_PACKETS_FOREGROUND,
   FRAGMENTS_MAX,
   RECEIVE_WINDOW_BYTES,
   RECORD_BYTES_MAX,
@@ -53,8 +53,8 @@ export class RecordReceiver {
   /** The newest packet since the last acknowledgement, and when it came. */
   #newest = -1;
   #newestAtUs = 0;
-  #unacknowledged = 0;
-  #ackPackets = ACK_PACKETS_FOREGROUND;
+  #owedBytes = 0;
+  #ackBytes = ACK_BYTES_FOREGROUND;
   #ackDelayUs = ACK_DELAY_FOREGROUND_US;
   #ackDue: Due = NEVER;
   /** The packet that came last, of either lane. */
@@ -76,15 +76,15 @@ export class RecordReceiver {
     return this.#partialBytes;
   }
 
-  /** Acknowledges at the latest after so many packets, or so long. */
-  useAckPolicy(policy: { readonly packets: number; readonly delayUs: number }): void {
-    this.#ackPackets = policy.packets;
+  /** Acknowledges at the latest after so many bytes, or so long. */
+  useAckPolicy(policy: { readonly bytes: number; readonly delayUs: number }): void {
+    this.#ackBytes = policy.bytes;
     this.#ackDelayUs = policy.delayUs;
   }
 
   /** Whether anything has come that has not been acknowledged. */
   get owes(): boolean {
-    return this.#unacknowledged > 0;
+    return this.#owedBytes > 0;
   }
 
   /** When {@link takeAck} must be called. */
@@ -154,7 +154,7 @@ export class RecordReceiver {
 
   /** The acknowledgement that is due now. */
   takeAck(nowUs: number): AckFrame {
-    this.#unacknowledged = 0;
+    this.#owedBytes = 0;
     this.#newest = -1;
     this.#ackDue = NEVER;
     return {
@@ -263,7 +263,7 @@ export class RecordReceiver {
     this.#scheduleAck(nowUs, false);
   }
 
-  #noteArrival(nowUs: number, { packet, channel }: RecordDatagram): void {
+  #noteArrival(nowUs: number, { packet, channel, payload }: RecordDatagram): void {
     const inOrder = this.#latest === undefined || packet === this.#latest + 1;
     this.#latest = packet;
     if (packet > this.#newest) {
@@ -271,8 +271,8 @@ export class RecordReceiver {
       this.#newestAtUs = nowUs;
     }
     insert(this.#ranges, packet);
-    this.#unacknowledged += 1;
-    const isDue = !inOrder || this.#unacknowledged >= this.#ackPackets;
+    this.#owedBytes += RECORD_HEADER_BYTES + payload.length;
+    const isDue = !inOrder || this.#owedBytes >= this.#ackBytes;
     this.#scheduleAck(nowUs, isDue, SMALL.has(channel) ? ACK_DELAY_US_MAX : this.#ackDelayUs);
   }
 

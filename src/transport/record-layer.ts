@@ -11,10 +11,10 @@ import { CLOSE_CODES } from "./close-codes.ts";
 import { background } from "./congestion/background.ts";
 import { foreground } from "./congestion/foreground.ts";
 import {
+  ACK_BYTES_BACKGROUND,
+  ACK_BYTES_FOREGROUND,
   ACK_DELAY_BACKGROUND_US,
   ACK_DELAY_FOREGROUND_US,
-  ACK_PACKETS_BACKGROUND,
-  ACK_PACKETS_FOREGROUND,
   FAILED_OPENINGS_MAX,
 } from "./constants.ts";
 import { type AssociationIds, OpenKeys, SealKeys } from "./keys.ts";
@@ -144,8 +144,8 @@ export class RecordLayer {
     this.#ackChannel = isForeground ? "reply-small" : "control-adaptive";
     this.#receiver.useAckPolicy(
       isForeground
-        ? { packets: ACK_PACKETS_FOREGROUND, delayUs: ACK_DELAY_FOREGROUND_US }
-        : { packets: ACK_PACKETS_BACKGROUND, delayUs: ACK_DELAY_BACKGROUND_US },
+        ? { bytes: ACK_BYTES_FOREGROUND, delayUs: ACK_DELAY_FOREGROUND_US }
+        : { bytes: ACK_BYTES_BACKGROUND, delayUs: ACK_DELAY_BACKGROUND_US },
     );
   }
 
