@@ -11,7 +11,7 @@ import { Peer } from "../peer/peer.ts";
 import { aborted } from "../runtime/aborted.ts";
 import { fastestCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
-import { letGarbageGather } from "../runtime/garbage.ts";
+import { tuneEngine } from "../runtime/engine.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
 import { TlsHandshakes } from "../runtime/tls-handshake.ts";
 import { AddressWatch, reachableHosts } from "./addresses.ts";
@@ -46,7 +46,7 @@ export type RunOptions = {
  * @throws OperatorError where it cannot start; nothing stays open then.
  */
 export async function runAgent(settings: AgentSettings, options: RunOptions): Promise<void> {
-  letGarbageGather();
+  tuneEngine();
   while ((await runOnce(settings, options)) === "identity-changed") {
     options.log.info({}, "agent-restarted");
   }

@@ -22,6 +22,23 @@ test("a bitset does what a set of integers does", () => {
   );
 });
 
+test("the next member beside two other sets is the one that a search bit by bit finds", () => {
+  const indices = fc.array(fc.nat(70));
+  fc.assert(
+    fc.property(indices, indices, indices, fc.nat(75), (mine, ones, others, from) => {
+      const [set, one, other] = [mine, ones, others].map((list) => {
+        const made = new Bitset(71);
+        for (const index of list) made.add(index);
+        return made;
+      }) as [Bitset, Bitset, Bitset];
+      const expected = members(set).find(
+        (index) => index >= from && !one.has(index) && !other.has(index),
+      );
+      expect(set.nextBeside(from, one, other)).toBe(expected);
+    }),
+  );
+});
+
 test("bit 0 is the top bit of the first byte", () => {
   const set = new Bitset(10);
   set.add(0);

@@ -36,6 +36,22 @@ export class Bitset {
     return ((this.#bytes[index >> 3] ?? 0) & (0x80 >> (index & 7))) !== 0;
   }
 
+  /**
+   * The first member from `from` on that is in neither of two sets of the same size; `undefined`
+   * where there is none.
+   */
+  nextBeside(from: number, one: Bitset, other: Bitset): number | undefined {
+    let skipped = 0xff >> (from & 7);
+    for (let at = from >> 3; at < this.#bytes.length; at += 1) {
+      const taken = (one.#bytes[at] ?? 0) | (other.#bytes[at] ?? 0);
+      const left = (this.#bytes[at] ?? 0) & ~taken & skipped;
+      // The leading zeros of 32 bits, of which 24 stand before the byte.
+      if (left !== 0) return 8 * at + Math.clz32(left) - 24;
+      skipped = 0xff;
+    }
+    return undefined;
+  }
+
   /** Adds a member; says whether it was new. */
   add(index: number): boolean {
     invariant(index >= 0 && index < this.size, "a bitset member lies below its size");

@@ -19,7 +19,7 @@ const GAINED_MAX = 4_096;
 const ANNOUNCE_US = 10 * MS;
 
 /** The same where others in the office have offered all of them: nobody waits for this news. */
-const ANNOUNCE_KNOWN_US = 250 * MS;
+const ANNOUNCE_KNOWN_US = 500 * MS;
 
 /** What is said on links about who holds what: asking, answering, announcing. */
 export class Conversations {

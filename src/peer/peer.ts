@@ -120,10 +120,12 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     const transport = associationOutbox(outbox, (event) => this.#events.push(event));
     const act: Act = { nowUs, outbox, transport };
     if (!this.#begun) this.#begin(act);
-    this.#apply(act, input);
-    this.#settleEvents(act);
-    this.#uploads.pump(act);
-    this.#settleEvents(act);
+    this.#core.endpoint.inOneGo(nowUs, transport, () => {
+      this.#apply(act, input);
+      this.#settleEvents(act);
+      this.#uploads.pump(act);
+      this.#settleEvents(act);
+    });
   }
 
   due(): Due {

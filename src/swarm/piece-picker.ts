@@ -1,4 +1,4 @@
-import type { Bitset } from "../base/bitset.ts";
+import { Bitset } from "../base/bitset.ts";
 import type { Prng } from "../base/prng.ts";
 
 /** How many pieces are looked at for one choice: enough for rarity, cheap for 40,000 pieces. */
@@ -14,11 +14,12 @@ export class PiecePicker {
   readonly #held: Bitset;
   /** How many devices of our office hold each piece, as far as they have told us. */
   readonly #copies: Uint16Array;
-  readonly #asked = new Set<number>();
+  readonly #asked: Bitset;
   readonly #prng: Prng;
 
   constructor(held: Bitset, prng: Prng) {
     this.#held = held;
+    this.#asked = new Bitset(held.size);
     this.#copies = new Uint16Array(held.size);
     this.#prng = prng;
   }
@@ -55,7 +56,7 @@ export class PiecePicker {
 
   /** How many pieces are on their way. */
   get askedCount(): number {
-    return this.#asked.size;
+    return this.#asked.count;
   }
 
   /**
@@ -63,10 +64,9 @@ export class PiecePicker {
    * our office holds, so that the office gets the package in order and can check it as it comes.
    */
   pickAcrossLine(offered: Bitset): number | undefined {
-    const { size } = this.#held;
-    for (let piece = 0; piece < size; piece += 1) {
-      if (!offered.has(piece) || this.#held.has(piece) || this.#asked.has(piece)) continue;
+    for (let piece = this.#next(offered, 0); piece !== undefined; ) {
       if ((this.#copies[piece] ?? 0) === 0) return piece;
+      piece = this.#next(offered, piece + 1);
     }
     return undefined;
   }
@@ -79,18 +79,20 @@ export class PiecePicker {
     if (size === 0) return undefined;
     let best: number | undefined;
     let bestCopies = Number.POSITIVE_INFINITY;
-    let candidates = 0;
     const start = this.#prng.below(size);
-    for (let step = 0; step < size && candidates < CANDIDATES_MAX; step += 1) {
-      const piece = (start + step) % size;
-      if (!offered.has(piece) || this.#held.has(piece) || this.#asked.has(piece)) continue;
+    let [piece, wrapped] = [this.#next(offered, start), false];
+    for (let candidates = 0; candidates < CANDIDATES_MAX; candidates += 1) {
+      if (piece === undefined && !wrapped) [piece, wrapped] = [this.#next(offered, 0), true];
+      if (piece === undefined || (wrapped && piece >= start)) break;
       const copies = this.#copies[piece] ?? 0;
-      candidates += 1;
-      if (copies < bestCopies) {
-        best = piece;
-        bestCopies = copies;
-      }
+      if (copies < bestCopies) [best, bestCopies] = [piece, copies];
+      piece = this.#next(offered, piece + 1);
     }
     return best;
+  }
+
+  /** The first piece from `from` on that is offered and missing. */
+  #next(offered: Bitset, from: number): number | undefined {
+    return offered.nextBeside(from, this.#held, this.#asked);
   }
 }

@@ -106,7 +106,7 @@ export class Association {
   }
 
   /**
-   * Applies datagrams that name our id and came in one go.
+   * Applies datagrams that name our id and came in one go; {@link flush} answers them.
    *
    * @returns `false` where they came from another host than the peer's, and are not the peer's.
    */
@@ -133,7 +133,6 @@ export class Association {
       const bytes = datagrams.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
       this.#onOpened(nowUs, { from, channel, bytes }, outbox);
     }
-    this.#flush(nowUs, outbox);
     return isHost || channel !== false;
   }
 
@@ -171,7 +170,7 @@ export class Association {
         this.#down(nowUs, "handshake-failed", input.reason, false, outbox);
         break;
     }
-    this.#flush(nowUs, outbox);
+    this.flush(nowUs, outbox);
   }
 
   onTimer(nowUs: number, outbox: AssociationOutbox): void {
@@ -191,12 +190,12 @@ export class Association {
       this.#sendFlights(this.#flights.resend(nowUs), outbox);
     }
     if (stage.kind === "up") this.#watch(nowUs, stage.layer, outbox);
-    this.#flush(nowUs, outbox);
+    this.flush(nowUs, outbox);
   }
 
   onWritable(nowUs: number, outbox: AssociationOutbox): void {
     this.#layer()?.onWritable();
-    this.#flush(nowUs, outbox);
+    this.flush(nowUs, outbox);
   }
 
   due(): Due {
@@ -224,11 +223,10 @@ export class Association {
     this.#vigil.openAgain();
   }
 
-  /** Sends a message; `false` where the association is not up. */
-  sendMessage(nowUs: number, message: Uint8Array, outbox: AssociationOutbox): boolean {
+  /** Adds a message, which {@link flush} sends; `false` where the association is not up. */
+  addMessage(message: Uint8Array): boolean {
     if (this.#stage.kind !== "up") return false;
     this.#stage.layer.addMessage(messageChannel(this.#protocol, message.length), message);
-    this.#flush(nowUs, outbox);
     return true;
   }
 
@@ -240,8 +238,14 @@ export class Association {
   ): boolean {
     if (this.#stage.kind !== "up") return false;
     this.#stage.layer.addBlock(`content-${this.#protocol}`, block);
-    this.#flush(nowUs, outbox);
+    this.flush(nowUs, outbox);
     return true;
+  }
+
+  /** Sends what may be sent, and answers what has come. */
+  flush(nowUs: number, outbox: AssociationOutbox): void {
+    const bytesMax = outbox.datagramBytesMax?.(this.host) ?? DATAGRAM_BYTES_INITIAL;
+    this.#layer()?.flush(nowUs, this.#sendOn(outbox), bytesMax);
   }
 
   /** Drops blocks that wait to be sent for a request that was taken back. */
@@ -461,11 +465,6 @@ export class Association {
       if (this.#path.address(channel).port === 0) continue;
       layer.sendOpener(nowUs, channel, this.#sendOn(outbox));
     }
-  }
-
-  #flush(nowUs: number, outbox: AssociationOutbox): void {
-    const bytesMax = outbox.datagramBytesMax?.(this.host) ?? DATAGRAM_BYTES_INITIAL;
-    this.#layer()?.flush(nowUs, this.#sendOn(outbox), bytesMax);
   }
 
   #sendOn(outbox: AssociationOutbox) {

@@ -15,13 +15,16 @@ export const RECORD_WINDOW: number = 8 * ACK_BITMAP_BYTES_MAX;
 export const RECEIVE_WINDOW_BYTES: number = 4 * MIB;
 
 /**
- * A receiver in Foreground acknowledges at the latest after this many bytes: a piece, which has
- * most often been sent in one go...
+ * A receiver acknowledges at the latest after this many bytes and a quarter of what has come since
+ * a packet was missing: about as much as a sender's window lets it send...
  */
+export const ACK_BYTES_MIN: number = 16 * KIB;
+
+/** ... in Foreground after a piece at the latest, which has most often been sent in one go... */
 export const ACK_BYTES_FOREGROUND: number = 256 * KIB;
 
-/** ... or after this time. */
-export const ACK_DELAY_FOREGROUND_US: number = 5 * MS;
+/** ... or after this time. It is the longest that any acknowledgement waits. */
+export const ACK_DELAY_FOREGROUND_US: number = 20 * MS;
 
 /** In Background, where acknowledgements pace the sender: after this many bytes... */
 export const ACK_BYTES_BACKGROUND: number = 48 * KIB;
@@ -31,9 +34,9 @@ export const ACK_DELAY_BACKGROUND_US: number = 8 * MS;
 
 /**
  * In both where only small messages have come: nobody waits for the next one to be allowed, and
- * every acknowledgement wakes its receiver. It is the longest that any acknowledgement waits.
+ * every acknowledgement wakes its receiver.
  */
-export const ACK_DELAY_US_MAX: number = 20 * MS;
+export const ACK_DELAY_US_MAX: number = ACK_DELAY_FOREGROUND_US;
 
 /** Reordering we tolerate before a packet counts as lost, in packets (RFC 9002, 6.1.1). */
 export const PACKET_THRESHOLD = 3;

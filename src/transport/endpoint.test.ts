@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { EndpointPair, SMALL } from "../../test/simulation/fixtures/endpoint-pair.ts";
+import { textOf } from "../../test/simulation/fixtures/records.ts";
 import { PROTOCOL_VERSION } from "../base/constants.ts";
 import { Prng } from "../base/prng.ts";
 import { MS, SECOND } from "../base/units.ts";
@@ -30,6 +31,57 @@ test("HS2, DG10: a HELLO without a cookie leaves nothing behind, and its answer 
   expect(pair.endpoints[1].due().atUs).toBe(Number.POSITIVE_INFINITY);
   expect(pair.sent[1].length).toBe(1_000);
   expect(new Set(pair.sent[1].map(({ length }) => length))).toEqual(new Set([23]));
+});
+
+test("AK2: what is done in one go is answered at its end, with the acknowledgement beside it", () => {
+  const pair = new EndpointPair(1, LAN);
+  pair.bringUp();
+  // What is new at first, such as the port that the other end sends from, is settled.
+  pair.sendMessage(0, textOf(10));
+  pair.sendMessage(1, textOf(10));
+  pair.run(1);
+  pair.sendMessage(0, textOf(100));
+  const [datagram] = pair.sent[0].slice(-1);
+  const before = pair.sent[1].length;
+  const [, endpoint] = pair.endpoints;
+  const outbox = pair.outbox(1);
+
+  endpoint.inOneGo(pair.world.nowUs, outbox, () => {
+    pair.inject(1, datagram ?? NO_BYTES);
+    expect(pair.messages(1)).toEqual([textOf(10), textOf(100)]);
+    pair.sendMessage(1, textOf(50));
+    pair.sendMessage(1, textOf(60));
+    expect(pair.sent[1].length).toBe(before);
+  });
+
+  const [answer, ...others] = pair.sent[1].slice(before);
+  expect(others).toEqual([]);
+  const first = decodeDatagram(answer ?? NO_BYTES);
+  const at = first.ok ? first.value.lengthBytes : 0;
+  const second = decodeDatagram(answer ?? NO_BYTES, at);
+  expect([first, second]).toMatchObject([
+    { value: { lane: "once" } },
+    { value: { lane: "reliable" } },
+  ]);
+  pair.run(0.001);
+  expect(pair.messages(0)).toEqual([textOf(10), textOf(50), textOf(60)]);
+});
+
+test("what was said before an association is closed in one go is said", () => {
+  const pair = new EndpointPair(1, LAN);
+  pair.bringUp();
+  const [endpoint] = pair.endpoints;
+  const { nowUs } = pair.world;
+
+  endpoint.inOneGo(nowUs, pair.outbox(0), () => {
+    pair.sendMessage(0, textOf(40));
+    const end = { code: "done", reason: "enough" } as const;
+    endpoint.close(nowUs, pair.association(0), end, pair.outbox(0));
+  });
+  pair.run(1);
+
+  expect(pair.messages(1)).toEqual([textOf(40)]);
+  expect(pair.events[1].at(-1)).toMatchObject({ kind: "association-down", reason: "enough" });
 });
 
 test("HS3, DG10: a HELLO of other versions is told ours, in fewer bytes, whatever its cookie", () => {

@@ -90,6 +90,8 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
   readonly #sources = new Set<string>();
   readonly #sourceOf = new Map<number, string>();
   readonly #blocked = new Set<number>();
+  /** Associations that have something to send once what is done in one go is done. */
+  #held: Set<number> | undefined;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
@@ -143,11 +145,29 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
     return id;
   }
 
+  /**
+   * Holds back, while `act` does something, what it has to say and the acknowledgements: what goes to
+   * one peer leaves together.
+   */
+  inOneGo(nowUs: number, outbox: AssociationOutbox, act: () => void): void {
+    const held = new Set<number>();
+    this.#held = held;
+    try {
+      act();
+    } finally {
+      this.#held = undefined;
+    }
+    for (const id of held) {
+      this.#with(id, outbox, (association, own) => association.flush(nowUs, own));
+    }
+  }
+
   /** Sends a message; `false` where the association is not up. */
   sendMessage(nowUs: number, id: number, message: Uint8Array, outbox: AssociationOutbox): boolean {
     let sent = false;
     this.#with(id, outbox, (association, own) => {
-      sent = association.sendMessage(nowUs, message, own);
+      sent = association.addMessage(message);
+      this.#flush(nowUs, id, association, own);
     });
     return sent;
   }
@@ -200,9 +220,11 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
     end: { code: CloseCode; reason: string },
     outbox: AssociationOutbox,
   ): void {
-    this.#with(id, outbox, (association, own) =>
-      association.close(nowUs, end.code, end.reason, own),
-    );
+    this.#with(id, outbox, (association, own) => {
+      // What was said before is said before.
+      association.flush(nowUs, own);
+      association.close(nowUs, end.code, end.reason, own);
+    });
   }
 
   /** Ends all associations: the program stops. */
@@ -268,6 +290,7 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
       if (!known.onDatagrams(nowUs, from, datagrams, own)) {
         this.counters.wrongSource += datagrams.length;
       }
+      this.#flush(nowUs, id, known, own);
     });
   }
 
@@ -354,6 +377,12 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
       if (id === undefined) return;
       this.#with(id, outbox, (association, own) => association.onTimer(nowUs, own));
     }
+  }
+
+  /** Has an association send what it may, now or once all is done that is done in one go. */
+  #flush(nowUs: number, id: number, association: Association, own: AssociationOutbox): void {
+    if (this.#held === undefined) association.flush(nowUs, own);
+    else this.#held.add(id);
   }
 
   /** Lets an association act, and keeps what is known about it true afterwards. */

@@ -30,9 +30,9 @@ export class Outgoing {
     return this.#urgent.length === 0 && this.#blocks.length === 0;
   }
 
-  /** Whether anything but blocks is waiting. */
-  get hasUrgent(): boolean {
-    return this.#urgent.length > 0;
+  /** The channel of what goes next, if it is anything but blocks. */
+  get urgentChannel(): Channel | undefined {
+    return this.#urgent[0]?.channel;
   }
 
   /** How many bytes of blocks are waiting. */

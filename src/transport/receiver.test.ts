@@ -51,26 +51,57 @@ test("RC7: records above the window have no effect, the last one within it has",
   expect(receiver.onDatagram(0, within as RecordDatagram)).toEqual(short);
 });
 
+/** Length of the datagrams below. */
+const KIB_TEXT = textOf(1_024 - RECORD_HEADER_BYTES - TAG_BYTES);
+
+/** Brings so many datagrams of 1 KiB in order, acknowledging as is due; gives the ends of acks. */
+function acknowledged(
+  { receiver, seal }: ReturnType<typeof harness>,
+  range: { readonly from: number; readonly count: number },
+): readonly number[] {
+  const acks: number[] = [];
+  for (let record = range.from; record < range.from + range.count; record += 1) {
+    const fragments = fragmentsOf(seal, KIB_TEXT, { record, packet: record + 1 });
+    receiver.onDatagram(1_000, at(fragments, 0));
+    if (receiver.due().atUs > 1_000) continue;
+    receiver.takeAck(1_000);
+    acks.push(record + 1);
+  }
+  return acks;
+}
+
 test.each([
   ["Foreground", ACK_BYTES_FOREGROUND, ACK_DELAY_FOREGROUND_US],
   ["Background", ACK_BYTES_BACKGROUND, ACK_DELAY_BACKGROUND_US],
 ])("AK2: in %s an acknowledgement is due after %i bytes or %i us", (_what, bytes, delayUs) => {
-  const { receiver, seal } = harness();
+  const world = harness();
+  const { receiver, seal } = world;
   receiver.useAckPolicy({ bytes, delayUs });
-  const datagramBytes = 1_024;
-  const text = textOf(datagramBytes - RECORD_HEADER_BYTES - TAG_BYTES);
-  const packets = bytes / datagramBytes;
-  for (let record = 0; record < packets - 1; record += 1) {
-    const fragments = fragmentsOf(seal, text, { record, packet: record + 1 });
-    receiver.onDatagram(1_000 + record, at(fragments, 0));
-  }
+  // Until as much has come as it takes for a sender to have a large window.
+  const count = bytes / 1_024;
+  const from = acknowledged(world, { from: 0, count: 5 * count }).at(-1) ?? 0;
+  acknowledged(world, { from: 5 * count, count: from + count - 1 - 5 * count });
   expect(receiver.due().atUs).toBe(1_000 + delayUs);
 
-  const last = fragmentsOf(seal, text, { record: packets - 1, packet: packets });
-  receiver.onDatagram(1_900, at(last, 0));
-  expect(receiver.due().atUs).toBe(1_900);
-  expect(receiver.takeAck(1_900).ranges).toEqual([{ first: 1, last: packets }]);
+  const record = from + count - 1;
+  receiver.onDatagram(1_100, at(fragmentsOf(seal, KIB_TEXT, { record, packet: record + 1 }), 0));
+  expect(receiver.due().atUs).toBe(1_100);
+  expect(receiver.takeAck(1_100).ranges).toEqual([{ first: 1, last: record + 1 }]);
   expect(receiver.due().atUs).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("AK2: it is due sooner at first, and again after a packet was missing", () => {
+  const world = harness();
+  const distances = (ends: readonly number[]) =>
+    ends.map((end, index) => end - (ends[index - 1] ?? 0));
+  const first = distances(acknowledged(world, { from: 0, count: 800 }));
+  expect(first[0]).toBe(22);
+  expect(first.every((kib, index) => kib >= (first[index - 1] ?? 0))).toBe(true);
+  expect(first.at(-1)).toBeGreaterThan(100);
+
+  acknowledged(world, { from: 801, count: 1 });
+  const again = acknowledged(world, { from: 802, count: 22 });
+  expect(again).toHaveLength(1);
 });
 
 test("AK2: a packet out of order is acknowledged at once", () => {

@@ -6,6 +6,7 @@ import { RECORD_HEADER_BYTES, type RecordDatagram } from "../wire/datagram.ts";
 import { ACK_BITMAP_BYTES_MAX, ACK_RANGES_MAX, type AckFrame } from "../wire/frames.ts";
 import {
   ACK_BYTES_FOREGROUND,
+  ACK_BYTES_MIN,
   ACK_DELAY_FOREGROUND_US,
   ACK_DELAY_US_MAX,
   FRAGMENTS_MAX,
@@ -54,6 +55,8 @@ export class RecordReceiver {
   #newest = -1;
   #newestAtUs = 0;
   #owedBytes = 0;
+  /** How much has come since anything was missing. */
+  #gaplessBytes = 0;
   #ackBytes = ACK_BYTES_FOREGROUND;
   #ackDelayUs = ACK_DELAY_FOREGROUND_US;
   #ackDue: Due = NEVER;
@@ -271,9 +274,16 @@ export class RecordReceiver {
       this.#newestAtUs = nowUs;
     }
     insert(this.#ranges, packet);
-    this.#owedBytes += RECORD_HEADER_BYTES + payload.length;
-    const isDue = !inOrder || this.#owedBytes >= this.#ackBytes;
+    const bytes = RECORD_HEADER_BYTES + payload.length;
+    this.#owedBytes += bytes;
+    this.#gaplessBytes = inOrder ? this.#gaplessBytes + bytes : 0;
+    const isDue = !inOrder || this.#owedBytes >= this.#owedBytesMax();
     this.#scheduleAck(nowUs, isDue, SMALL.has(channel) ? ACK_DELAY_US_MAX : this.#ackDelayUs);
+  }
+
+  /** A sender whose window is still small, or is again, must not wait for us. */
+  #owedBytesMax(): number {
+    return Math.min(this.#ackBytes, ACK_BYTES_MIN + this.#gaplessBytes / 4);
   }
 
   #scheduleAck(nowUs: number, now: boolean, delayUs = this.#ackDelayUs): void {

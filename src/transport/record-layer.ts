@@ -24,6 +24,7 @@ import { PathMtu } from "./path-mtu.ts";
 import { RecordReceiver } from "./receiver.ts";
 import type { RttEstimator } from "./rtt.ts";
 import { RecordSender, type SendOn } from "./sender.ts";
+import { Together } from "./together.ts";
 
 /** What comes out of sealed records. */
 export type RecordEvents = {
@@ -240,12 +241,18 @@ export class RecordLayer {
     // What is long enough to fill datagrams is worth knowing how long they may be.
     if (this.#outgoing.blockBytes > 0) this.#mtu.start(nowUs, bytesMax);
     if (this.#mtu.due().atUs <= nowUs) this.#probeMtu(nowUs, send);
+    const { urgentChannel } = this.#outgoing;
     // What we have to say wakes the peer anyway: it hears of what has come at the same time.
     const isDue = this.#receiver.due().atUs <= nowUs;
-    if (isDue || (this.#receiver.owes && this.#outgoing.hasUrgent)) {
-      this.#sendOnce(nowUs, this.#ackChannel, this.#receiver.takeAck(nowUs), send);
+    if (!isDue && (urgentChannel === undefined || !this.#receiver.owes)) {
+      this.#sender.pump(nowUs, send);
+      return;
     }
-    this.#sender.pump(nowUs, send);
+    const channel = urgentChannel ?? this.#ackChannel;
+    const datagram = this.#sealOnce(nowUs, channel, this.#receiver.takeAck(nowUs));
+    const together = new Together({ channel, datagram }, send);
+    this.#sender.pump(nowUs, together.send);
+    together.end();
   }
 
   /** Says good-bye; said once, it may be lost. */
@@ -322,6 +329,12 @@ export class RecordLayer {
   }
 
   #sendOnce(nowUs: number, channel: Channel, frame: Frame, send: SendOn, datagramBytes = 0): void {
+    const datagram = this.#sealOnce(nowUs, channel, frame, datagramBytes);
+    // Where the world's queue is full, a later acknowledgement says it all again.
+    send(channel, datagram, datagram.length);
+  }
+
+  #sealOnce(nowUs: number, channel: Channel, frame: Frame, datagramBytes = 0): Uint8Array {
     const writer = new ByteWriter(256);
     writeFrame(writer, frame);
     const paddedBytes = datagramBytes - RECORD_HEADER_BYTES - TAG_BYTES;
@@ -337,7 +350,6 @@ export class RecordLayer {
     const view = new DataView(datagram.buffer);
     writeRecordHeader(view, 0, { ...name, packet, fragment: 0, last: true, lengthBytes });
     datagram.set(sealed, RECORD_HEADER_BYTES);
-    // Where the world's queue is full, a later acknowledgement says it all again.
-    send(channel, datagram, datagram.length);
+    return datagram;
   }
 }

@@ -165,7 +165,9 @@ class Pair {
     });
     const events = this.events[index] ?? [];
     const report = (event: AssociationEvent) => {
-      events.push(event);
+      // The bytes of a block are good for this step.
+      const kept = event.kind === "block-received" ? { data: event.data.slice() } : {};
+      events.push({ ...event, ...kept });
       if (event.kind === "message-received") this.messages += index;
       if (event.kind === "block-received") this.blockBytes += event.data.length;
     };
