@@ -2,6 +2,9 @@ import { join, resolve } from "node:path";
 import type { AgentSettings } from "../agent/settings.ts";
 import type { BodyOf, ParamsOf, ResponseOf, Route } from "../api/route.ts";
 import type { ContentId } from "../base/ids.ts";
+import type { Summary } from "../netperf/meter.ts";
+import type { ReceiveOptions } from "../netperf/receive.ts";
+import type { SendOptions } from "../netperf/send.ts";
 import type { ServerSettings } from "../server/settings.ts";
 
 // Everything that the commands take from the rest of the product. It is loaded when a command
@@ -77,6 +80,21 @@ export async function uploadToOrigin(upload: {
 }): Promise<{ readonly path: string; readonly wasThere: boolean }> {
   const { putAtOrigin } = await import("../server/origin-files.ts");
   return await putAtOrigin(upload);
+}
+
+/** Takes what a line test sends, until the signal aborts. */
+export async function receiveNetperf(
+  options: ReceiveOptions,
+  signal: AbortSignal,
+): Promise<Summary> {
+  const { receive } = await import("../netperf/receive.ts");
+  return await receive(options, signal);
+}
+
+/** Sends a line test's bytes, until all have arrived or the signal aborts. */
+export async function sendNetperf(options: SendOptions, signal: AbortSignal): Promise<Summary> {
+  const { send } = await import("../netperf/send.ts");
+  return await send(options, signal);
 }
 
 /** A log of JSON lines on standard error. */

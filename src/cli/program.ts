@@ -9,6 +9,7 @@ import { addDeviceCommands } from "./commands/device.ts";
 import { addExplainCommand } from "./commands/explain.ts";
 import { addLedgerCommand } from "./commands/ledger.ts";
 import { addLineCommand } from "./commands/line.ts";
+import { addNetperfCommands } from "./commands/netperf.ts";
 import { addOriginCommands } from "./commands/origin.ts";
 import { addPublishCommands } from "./commands/publish.ts";
 import { addServerCommands } from "./commands/server.ts";
@@ -42,6 +43,7 @@ export function createProgram(host: CommandHost): Command {
   addLedgerCommand(program, host);
   addOriginCommands(program, host);
   addExplainCommand(program, host);
+  addNetperfCommands(program, host);
   addDemoCommand(program, host);
   addLineCommand(program, host);
   return program;

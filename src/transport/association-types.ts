@@ -2,6 +2,7 @@ import type { PortTable } from "../effects/channels.ts";
 import type { Crypto } from "../effects/crypto.ts";
 import type { HandshakeOutbox, Side } from "../effects/handshake.ts";
 import type { NetworkOutbox } from "../effects/network.ts";
+import type { ControllerStatus } from "./congestion/controller.ts";
 import type { PeerIdentity, PeerPolicy } from "./judge-peer.ts";
 
 /** How contents travel: to another office, or within one. */
@@ -51,6 +52,14 @@ export type AssociationEvent =
 /** What an association may ask of the world and say to its user. */
 export type AssociationOutbox = NetworkOutbox &
   HandshakeOutbox & { report(event: AssociationEvent): void };
+
+/** What is known of the path to a peer; of the law that sends, once the association is up. */
+export type PathStatus = Partial<ControllerStatus> & {
+  /** The smoothed round trip, in microseconds; 0 before the first sample. */
+  readonly rttUs: number;
+  /** Whether the peer has opened all that was sent, and nothing waits. */
+  readonly idle?: boolean;
+};
 
 /** Where the other side listens. */
 export type PeerPorts =

@@ -11,7 +11,12 @@ import {
   type RecordDatagram,
 } from "../wire/datagram.ts";
 import { TOKEN_BYTES } from "../wire/frames.ts";
-import type { AssociationOptions, AssociationOutbox, Protocol } from "./association-types.ts";
+import type {
+  AssociationOptions,
+  AssociationOutbox,
+  PathStatus,
+  Protocol,
+} from "./association-types.ts";
 import { bulkChannels, messageChannel } from "./channel-choice.ts";
 import { CLOSE_CODES, closeCodeOf, closeName } from "./close-codes.ts";
 import { HANDSHAKE_US_MAX } from "./constants.ts";
@@ -83,9 +88,9 @@ export class Association {
     return this.#path.host;
   }
 
-  /** The smoothed round trip, in microseconds. */
-  get rttUs(): number {
-    return this.#rtt.smoothedUs;
+  /** What is known of the path to the peer. */
+  get pathStatus(): PathStatus {
+    return { rttUs: this.#rtt.smoothedUs, ...this.#layer()?.status };
   }
 
   /** Bytes of blocks that wait to be sealed: the sign to read no more from disk for now. */
@@ -167,7 +172,7 @@ export class Association {
         this.#onDone(nowUs, input, outbox);
         break;
       case "handshake-failed":
-        this.#down(nowUs, "handshake-failed", input.reason, false, outbox);
+        this.close(nowUs, "handshake-failed", input.reason, outbox);
         break;
     }
     this.flush(nowUs, outbox);
@@ -179,7 +184,7 @@ export class Association {
     if (stage.kind !== "up" && nowUs >= this.#startedAtUs + HANDSHAKE_US_MAX) {
       const { port } = this.#path.address("message-small");
       const reason = unreachableReason(this.host, port, stage.kind === "greeting");
-      this.#down(nowUs, "unreachable", reason, false, outbox);
+      this.close(nowUs, "unreachable", reason, outbox);
       return;
     }
     if (stage.kind === "greeting" && nowUs >= stage.greeting.dueUs) {
@@ -260,7 +265,8 @@ export class Association {
     reason: string,
     outbox: AssociationOutbox,
   ): void {
-    this.#down(nowUs, code, reason, false, outbox);
+    this.#layer()?.sendClose(nowUs, CLOSE_CODES[code], reason, this.#sendOn(outbox));
+    this.#report({ code, reason, byPeer: false }, outbox);
   }
 
   #layer(): RecordLayer | undefined {
@@ -284,7 +290,7 @@ export class Association {
 
   #onUnsupported(nowUs: number, versions: readonly number[], outbox: AssociationOutbox): void {
     if (this.#stage.kind !== "greeting") return;
-    this.#down(nowUs, "version-mismatch", versionReason(this.host, versions), false, outbox);
+    this.close(nowUs, "version-mismatch", versionReason(this.host, versions), outbox);
   }
 
   #onOwnTls(nowUs: number, bytes: Uint8Array, outbox: AssociationOutbox): void {
@@ -388,7 +394,7 @@ export class Association {
       onClose: (code, reason, byPeer) => {
         const name = refusalOfCloseCode(code) ?? closeName(code);
         if (byPeer) this.#report({ code: name, reason, byPeer }, outbox);
-        else this.#down(nowUs, closeCodeOf(code), reason, false, outbox);
+        else this.close(nowUs, closeCodeOf(code), reason, outbox);
       },
     });
     this.#confirm(stage, outbox);
@@ -442,11 +448,11 @@ export class Association {
     const { silentUs, speaks, opens, isLost } = this.#vigil.watch(nowUs, layer);
     if (silentUs !== undefined) {
       const reason = `${this.host} has not answered for ${Math.round(silentUs / 1e6)} s`;
-      this.#down(nowUs, "silent", reason, false, outbox);
+      this.close(nowUs, "silent", reason, outbox);
       return;
     }
     if (layer.exhausted) {
-      this.#down(nowUs, "exhausted", "the numbers of this association are used up", false, outbox);
+      this.close(nowUs, "exhausted", "the numbers of this association are used up", outbox);
       return;
     }
     if (speaks) layer.addPing();
@@ -472,17 +478,6 @@ export class Association {
       const { to, by } = this.#path.way(channel);
       return outbox.send(to, by, bytes, segmentBytes);
     };
-  }
-
-  #down(
-    nowUs: number,
-    code: keyof typeof CLOSE_CODES,
-    reason: string,
-    byPeer: boolean,
-    outbox: AssociationOutbox,
-  ): void {
-    this.#layer()?.sendClose(nowUs, CLOSE_CODES[code], reason, this.#sendOn(outbox));
-    this.#report({ code, reason, byPeer }, outbox);
   }
 
   #report(

@@ -8,6 +8,9 @@ export const FRAGMENTS_MAX = 64;
 /** Most bytes of a record's plaintext. 64 KiB would need two GSO sends. */
 export const RECORD_BYTES_MAX: number = 60 * KIB;
 
+/** How long a record may take on its line: whoever waits for its first byte waits for its last. */
+export const RECORD_US_MAX: number = 20 * MS;
+
 /** How far ahead of the oldest unfinished record a sender may run, in records. */
 export const RECORD_WINDOW: number = 8 * ACK_BITMAP_BYTES_MAX;
 

@@ -16,6 +16,7 @@ import { Association } from "./association.ts";
 import type {
   AssociationEvent,
   AssociationOutbox,
+  PathStatus,
   PeerPorts,
   Protocol,
 } from "./association-types.ts";
@@ -210,7 +211,12 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
 
   /** The smoothed round trip of an association, in microseconds; 0 where there is none. */
   rttUs(id: number): number {
-    return this.#associations.get(id)?.rttUs ?? 0;
+    return this.pathStatus(id)?.rttUs ?? 0;
+  }
+
+  /** What is known of the path of an association. */
+  pathStatus(id: number): PathStatus | undefined {
+    return this.#associations.get(id)?.pathStatus;
   }
 
   /** Ends an association and tells the peer why. */

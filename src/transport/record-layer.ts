@@ -9,6 +9,7 @@ import { type Frame, readFrames, TOKEN_BYTES, writeFrame, writePadding } from ".
 import type { Protocol } from "./association-types.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import { background } from "./congestion/background.ts";
+import type { ControllerStatus } from "./congestion/controller.ts";
 import { foreground } from "./congestion/foreground.ts";
 import {
   ACK_BYTES_BACKGROUND,
@@ -126,6 +127,12 @@ export class RecordLayer {
 
   get sentBytes(): number {
     return this.#sender.sentBytes;
+  }
+
+  /** What the law of the transfer believes, and whether all that was said has arrived. */
+  get status(): ControllerStatus & { readonly idle: boolean } {
+    const idle = this.#outgoing.empty && !this.#sender.waiting;
+    return { ...this.#sender.controllerStatus, idle };
   }
 
   /** Bytes of blocks that wait to be sealed. */

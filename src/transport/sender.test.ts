@@ -332,6 +332,7 @@ class Line {
         onPersistentCongestion: () => this.events.push("persistent congestion"),
         windowBytes: () => this.windowBytes,
         pacingRate: () => Number.POSITIVE_INFINITY,
+        status: () => ({ state: "steady" }),
       },
     });
   }

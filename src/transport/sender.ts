@@ -8,7 +8,7 @@ import {
   rewritePacketNumber,
 } from "../wire/datagram.ts";
 import { type AckFrame, type PacketRange, readFrames } from "../wire/frames.ts";
-import type { Controller } from "./congestion/controller.ts";
+import type { Controller, ControllerStatus } from "./congestion/controller.ts";
 import { isSpoilt, Lateness } from "./congestion/lateness.ts";
 import { Pacer } from "./congestion/pacer.ts";
 import {
@@ -18,6 +18,7 @@ import {
   PACKET_THRESHOLD,
   RECEIVE_WINDOW_BYTES,
   RECORD_BYTES_MAX,
+  RECORD_US_MAX,
   RECORD_WINDOW,
 } from "./constants.ts";
 import type { SealKeys } from "./keys.ts";
@@ -35,9 +36,6 @@ const TRAINS_BYTES = 2 * RECORD_BYTES_MAX;
 
 /** How much time's worth of datagrams leaves in one turn: each turn has its price. */
 const TURN_US = 3 * MS;
-
-/** How long a record may take on its line: whoever waits for its first byte waits for its last. */
-const RECORD_US_MAX = 20 * MS;
 
 /**
  * The reliable lane, sending: seals what waits into records, cuts them into packets, and sends
@@ -132,6 +130,11 @@ export class RecordSender {
   /** Bytes put on the wire so far, headers and repetitions included. */
   get sentBytes(): number {
     return this.#sentBytes;
+  }
+
+  /** What the law believes of the path. */
+  get controllerStatus(): ControllerStatus {
+    return this.#controller.status();
   }
 
   /** Takes another law from now on: the devices turned out to be in one office, or in two. */

@@ -70,9 +70,14 @@ const SERIAL_BYTES = 16;
 /**
  * Makes the authority of a new organisation: a key and a certificate that it signed itself.
  *
+ * @param privateKeyPem - Its key; by default a new one.
  * @throws OperatorError `organisation-name` where the name cannot stand in a certificate.
  */
-export async function createAuthority(organisation: string, nowS: number): Promise<Authority> {
+export async function createAuthority(
+  organisation: string,
+  nowS: number,
+  privateKeyPem: string = createPrivateKeyPem(),
+): Promise<Authority> {
   if (!isOrganisation(organisation)) {
     throw new OperatorError(
       "organisation-name",
@@ -80,7 +85,6 @@ export async function createAuthority(organisation: string, nowS: number): Promi
         "around it nor control characters: choose another one.",
     );
   }
-  const privateKeyPem = createPrivateKeyPem();
   const { privateKey, publicKey } = keyPairOf(privateKeyPem);
   const name = authorityName(await SubjectKeyIdentifierExtension.create(publicKey));
   const certificate = await X509CertificateGenerator.create({

@@ -111,6 +111,11 @@ export function background(): Controller {
       return Math.min(WINDOW_BYTES_MAX, Math.max(10 * WINDOW_BYTES_MIN, bytes));
     },
     pacingRate: () => gain * lineRate(),
+    status: () => ({
+      state: searching ? "seeking" : gain < 1 ? "yielding" : "steady",
+      capacityBytesPerS: lineRate(),
+      queueUs: queues.length === 0 ? 0 : Math.min(...queues.map((seen) => seen.queueUs)),
+    }),
   };
 }
 

@@ -33,6 +33,19 @@ export type Controller = {
 
   /** How fast to send, in bytes a second; `Infinity` where the window alone decides. */
   pacingRate(): number;
+
+  /** What it believes now, for people. */
+  status(): ControllerStatus;
+};
+
+/** What a controller believes of the path. */
+export type ControllerStatus = {
+  /** `seeking` the rate, `steady`, or `yielding` to a queue. */
+  readonly state: "seeking" | "steady" | "yielding";
+  /** The line's rate, in bytes a second; absent where the law has no use for it. */
+  readonly capacityBytesPerS?: number;
+  /** How long a datagram waits in the line's queue; absent where the law does not look. */
+  readonly queueUs?: number;
 };
 
 /** The full size of a datagram, for windows that are counted in datagrams. */

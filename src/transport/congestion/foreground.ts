@@ -51,5 +51,6 @@ export function foreground(): Controller {
       const gain = windowBytes < thresholdBytes ? 2 : 1.25;
       return (gain * windowBytes * SECOND) / Math.max(rttUs, MS / 4);
     },
+    status: () => ({ state: windowBytes < thresholdBytes ? "seeking" : "steady" }),
   };
 }

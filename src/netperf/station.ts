@@ -1,0 +1,129 @@
+import type { Address } from "../effects/network.ts";
+import { fastestCrypto } from "../runtime/crypto.ts";
+import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
+import { TlsHandshakes } from "../runtime/tls-handshake.ts";
+import { UdpSockets } from "../runtime/udp.ts";
+import type {
+  AssociationEvent,
+  AssociationOutbox,
+  PathStatus,
+  Protocol,
+} from "../transport/association-types.ts";
+import { Endpoint, type EndpointInput } from "../transport/endpoint.ts";
+import type { PeerPolicy } from "../transport/judge-peer.ts";
+import { testIdentity } from "./test-identity.ts";
+
+/** How one end of a line test is made. */
+export type StationOptions = {
+  readonly protocol: Protocol;
+  /** What both ends must have been told. */
+  readonly word: string;
+  /** Where it listens and sends from; by default any address, and a port that the system chooses. */
+  readonly own?: Partial<Address>;
+  readonly onEvent: (event: AssociationEvent) => void;
+  /** Called after every step: there may be room again. */
+  readonly onStep?: () => void;
+};
+
+const DEVICES: PeerPolicy = {
+  expected: { roles: ["device"] },
+  allowNone: false,
+  expiredGraceS: 0,
+  revokedSerials: new Set(),
+};
+
+/** One end of a line test: the transport of the agents, on one port and without anything above it. */
+export class Station {
+  readonly #endpoint: Endpoint;
+  readonly #driver: Driver<EndpointInput, AssociationOutbox>;
+  readonly #handshakes: TlsHandshakes;
+  readonly #sockets: UdpSockets;
+
+  /** @throws OperatorError where the port or the address cannot be had. */
+  static async open(options: StationOptions): Promise<Station> {
+    const { protocol, own = {} } = options;
+    const opened: { driver?: Driver<EndpointInput, AssociationOutbox> } = {};
+    const onInput = (input: EndpointInput) => opened.driver?.input(input);
+    const identity = await testIdentity(options.word, Math.floor(Date.now() / 1_000));
+    const handshakes = new TlsHandshakes({
+      identity,
+      wallS: () => Math.floor(Date.now() / 1_000),
+      onInput,
+    });
+    const sockets = await UdpSockets.open({
+      ...(own.host === undefined ? {} : { address: own.host }),
+      // The sockets of agents differ by protocol, so it is said whose this one is.
+      ports: { "message-small": own.port ?? 0, [`content-${protocol}`]: own.port ?? 0 },
+      onInput,
+    });
+    const endpoint = new Endpoint({
+      crypto: await fastestCrypto(),
+      inboundPolicy: () => DEVICES,
+      singlePort: true,
+    });
+    const station = new Station(options, { endpoint, handshakes, sockets });
+    opened.driver = station.#driver;
+    return station;
+  }
+
+  private constructor(
+    options: StationOptions,
+    parts: {
+      readonly endpoint: Endpoint;
+      readonly handshakes: TlsHandshakes;
+      readonly sockets: UdpSockets;
+    },
+  ) {
+    const { endpoint, handshakes, sockets } = parts;
+    this.#endpoint = endpoint;
+    this.#handshakes = handshakes;
+    this.#sockets = sockets;
+    const outbox: AssociationOutbox = {
+      send: (to, channel, bytes, segmentBytes) => sockets.send(to, channel, bytes, segmentBytes),
+      datagramBytesMax: (host) => sockets.datagramBytesMax(host),
+      handshakeStart: (key, side, anonymous) => handshakes.handshakeStart(key, side, anonymous),
+      handshakeFeed: (key, bytes) => handshakes.handshakeFeed(key, bytes),
+      handshakeEnd: (key) => handshakes.handshakeEnd(key),
+      report: (event) => {
+        if (event.kind === "association-up") {
+          endpoint.useProtocol(event.association, options.protocol);
+        }
+        options.onEvent(event);
+      },
+    };
+    this.#driver = new Driver(endpoint, outbox, ENDPOINT_TIME, options.onStep);
+    this.#driver.start();
+  }
+
+  /** Begins an association with a station that listens. */
+  connect({ host, port }: Address): void {
+    const target = { host, ports: { kind: "single", port } as const, policy: DEVICES };
+    this.#driver.act((nowUs, outbox) => void this.#endpoint.connect(nowUs, target, outbox));
+  }
+
+  /** Sends bytes. */
+  send(association: number, data: Uint8Array): void {
+    const block = { requestId: 0, offsetBytes: 0, data };
+    this.#driver.act((nowUs, outbox) => {
+      this.#endpoint.sendBlock(nowUs, association, block, outbox);
+    });
+  }
+
+  /** Bytes that wait to be sent. */
+  queuedBytes(association: number): number {
+    return this.#endpoint.queuedBytes(association);
+  }
+
+  /** What is known of the path. */
+  pathStatus(association: number): PathStatus | undefined {
+    return this.#endpoint.pathStatus(association);
+  }
+
+  /** Says good-bye to all, and ends. */
+  async close(): Promise<void> {
+    this.#driver.act((nowUs, outbox) => this.#endpoint.closeAll(nowUs, "the test ends", outbox));
+    this.#driver.stop();
+    this.#handshakes.close();
+    await this.#sockets.close();
+  }
+}
