@@ -42,8 +42,15 @@ export class Meter {
 
   /** So many bytes have gone or come in all. */
   total(nowMs: number, bytes: number): void {
-    if (bytes > this.#bytes) this.#endMs = nowMs;
+    // What is sealed anew waits again, and has gone before.
+    if (bytes <= this.#bytes) return;
     this.#bytes = bytes;
+    this.#endMs = nowMs;
+  }
+
+  /** The last byte has arrived only now. */
+  end(nowMs: number): void {
+    this.#endMs = nowMs;
   }
 
   /** How it went since the last report. */

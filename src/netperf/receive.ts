@@ -33,7 +33,7 @@ export async function receive(options: ReceiveOptions, signal: AbortSignal): Pro
   const station = await Station.open({
     protocol: options.protocol,
     word: options.word,
-    own: options.listen,
+    listen: options.listen,
     onEvent: (event) => {
       if (event.kind === "block-received") {
         const nowMs = performance.now();
@@ -58,7 +58,7 @@ export async function receive(options: ReceiveOptions, signal: AbortSignal): Pro
   if (signal.aborted) resolve();
   try {
     await promise;
-    count();
+    if (options.counter !== undefined) writeCounter(options.counter, bytes);
   } finally {
     clearInterval(counting);
     clearInterval(reporting);

@@ -32,13 +32,18 @@ const AHEAD_BYTES = 1_024 * KIB;
 export async function send(options: SendOptions, signal: AbortSignal): Promise<Summary> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const sending = new Sending(options, resolve);
+  let association: number | undefined;
   const station = await Station.open({
     protocol: options.protocol,
     word: options.word,
-    ...(options.bind === undefined ? {} : { own: { host: options.bind } }),
+    ...(options.bind === undefined ? {} : { bind: options.bind }),
     onEvent: (event) => {
+      // Whoever else knocks is turned away, and is none of our business.
+      if (event.association !== association) return;
       if (event.kind === "association-up") sending.begin(event.association);
-      if (event.kind === "association-down") reject(downError(event, options));
+      if (event.kind !== "association-down") return;
+      sending.ended = true;
+      reject(downError(event, options));
     },
     onStep: () => sending.goOn(),
   });
@@ -47,7 +52,7 @@ export async function send(options: SendOptions, signal: AbortSignal): Promise<S
   signal.addEventListener("abort", () => resolve(), { once: true });
   if (signal.aborted) resolve();
   try {
-    station.connect(options.to);
+    association = station.connect(options.to);
     await promise;
   } finally {
     sending.ended = true;
@@ -91,6 +96,8 @@ class Sending {
       this.#handedBytes += some.length;
       station.send(association, some);
     } else if (this.#handedBytes >= bytes && station.pathStatus(association)?.idle === true) {
+      this.#meter?.end(performance.now());
+      this.ended = true;
       this.#onDone();
     }
   }
@@ -110,15 +117,17 @@ function downError(
   event: Extract<AssociationEvent, { kind: "association-down" }>,
   { to }: SendOptions,
 ): OperatorError {
-  const where = `${to.host}:${to.port}`;
+  const where = to.host.includes(":") ? `[${to.host}]:${to.port}` : `${to.host}:${to.port}`;
+  const reason = event.reason.replace(/\.$/, "");
   if (event.wasUp) {
-    const sentence = `The receiver at ${where} is gone: ${event.reason}`;
-    return new OperatorError("receiver-lost", `${sentence}. Start it again there.`);
+    const sentence = `The receiver at ${where} is gone: ${reason}.`;
+    return new OperatorError("receiver-lost", `${sentence} Start it again there.`);
   }
   if (event.code === "unreachable") {
     const mend = `Start branchline netperf recv --listen ${where} there, and let UDP through.`;
     return new OperatorError("receiver-unreachable", `Nobody answers at ${where}. ${mend}`);
   }
-  const sentence = `The receiver at ${where} does not take us for one of its own: ${event.reason}`;
-  return new OperatorError("receiver-refused", `${sentence}. Give both ends the same --word.`);
+  const mend = event.code === "foreign-certificate" ? " Give both ends the same --word." : "";
+  const sentence = `The receiver at ${where} and this sender cannot speak: ${reason}.${mend}`;
+  return new OperatorError("receiver-refused", sentence);
 }

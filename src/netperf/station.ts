@@ -18,8 +18,10 @@ export type StationOptions = {
   readonly protocol: Protocol;
   /** What both ends must have been told. */
   readonly word: string;
-  /** Where it listens and sends from; by default any address, and a port that the system chooses. */
-  readonly own?: Partial<Address>;
+  /** Where it listens; a station that only calls others has none, and lets nobody in. */
+  readonly listen?: Address;
+  /** The address of a station that only calls others; by default what the system's routes say. */
+  readonly bind?: string;
   readonly onEvent: (event: AssociationEvent) => void;
   /** Called after every step: there may be room again. */
   readonly onStep?: () => void;
@@ -32,6 +34,8 @@ const DEVICES: PeerPolicy = {
   revokedSerials: new Set(),
 };
 
+const NOBODY: PeerPolicy = { ...DEVICES, expected: { roles: [] } };
+
 /** One end of a line test: the transport of the agents, on one port and without anything above it. */
 export class Station {
   readonly #endpoint: Endpoint;
@@ -41,7 +45,9 @@ export class Station {
 
   /** @throws OperatorError where the port or the address cannot be had. */
   static async open(options: StationOptions): Promise<Station> {
-    const { protocol, own = {} } = options;
+    const { protocol, listen } = options;
+    const address = listen?.host ?? options.bind;
+    const port = listen?.port ?? 0;
     const opened: { driver?: Driver<EndpointInput, AssociationOutbox> } = {};
     const onInput = (input: EndpointInput) => opened.driver?.input(input);
     const identity = await testIdentity(options.word, Math.floor(Date.now() / 1_000));
@@ -51,14 +57,14 @@ export class Station {
       onInput,
     });
     const sockets = await UdpSockets.open({
-      ...(own.host === undefined ? {} : { address: own.host }),
+      ...(address === undefined ? {} : { address }),
       // The sockets of agents differ by protocol, so it is said whose this one is.
-      ports: { "message-small": own.port ?? 0, [`content-${protocol}`]: own.port ?? 0 },
+      ports: { "message-small": port, [`content-${protocol}`]: port },
       onInput,
     });
     const endpoint = new Endpoint({
       crypto: await fastestCrypto(),
-      inboundPolicy: () => DEVICES,
+      inboundPolicy: () => (listen === undefined ? NOBODY : DEVICES),
       singlePort: true,
     });
     const station = new Station(options, { endpoint, handshakes, sockets });
@@ -95,10 +101,14 @@ export class Station {
     this.#driver.start();
   }
 
-  /** Begins an association with a station that listens. */
-  connect({ host, port }: Address): void {
+  /** Begins an association with a station that listens; gives its number. */
+  connect({ host, port }: Address): number {
     const target = { host, ports: { kind: "single", port } as const, policy: DEVICES };
-    this.#driver.act((nowUs, outbox) => void this.#endpoint.connect(nowUs, target, outbox));
+    let association = 0;
+    this.#driver.act((nowUs, outbox) => {
+      association = this.#endpoint.connect(nowUs, target, outbox);
+    });
+    return association;
   }
 
   /** Sends bytes. */

@@ -123,9 +123,10 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#core.endpoint.inOneGo(nowUs, transport, () => {
       this.#apply(act, input);
       this.#settleEvents(act);
-      this.#uploads.pump(act);
-      this.#settleEvents(act);
     });
+    // There is room again only now that what was waiting has been sent.
+    this.#uploads.pump(act);
+    this.#settleEvents(act);
   }
 
   due(): Due {

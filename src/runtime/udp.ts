@@ -157,8 +157,9 @@ export class UdpSockets implements NetworkOutbox {
    * that forbids to cut them: those that are cut on their way cost more than they bring.
    */
   datagramBytesMax(host: string): number {
-    const { native } = this.#byChannel.get("content-foreground") ?? {};
-    if (native === undefined) return DATAGRAM_BYTES_INITIAL;
+    // All of a program's sockets are opened alike.
+    const [outlet] = this.#byChannel.values();
+    if (outlet?.native === undefined) return DATAGRAM_BYTES_INITIAL;
     return DATAGRAM_BYTES_MAX[host.includes(":") ? "ipv6" : "ipv4"];
   }
 

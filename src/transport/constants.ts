@@ -29,6 +29,12 @@ export const ACK_BYTES_FOREGROUND: number = 256 * KIB;
 /** ... or after this time. It is the longest that any acknowledgement waits. */
 export const ACK_DELAY_FOREGROUND_US: number = 20 * MS;
 
+/**
+ * ... or after this time, as long as less than four times the bytes above have come since a packet
+ * was missing: the rest of a small window would wait for the timer again and again.
+ */
+export const ACK_DELAY_EARLY_US: number = 2 * MS;
+
 /** In Background, where acknowledgements pace the sender: after this many bytes... */
 export const ACK_BYTES_BACKGROUND: number = 48 * KIB;
 

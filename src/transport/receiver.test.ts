@@ -13,6 +13,7 @@ import {
   ACK_BYTES_BACKGROUND,
   ACK_BYTES_FOREGROUND,
   ACK_DELAY_BACKGROUND_US,
+  ACK_DELAY_EARLY_US,
   ACK_DELAY_FOREGROUND_US,
   RECEIVE_WINDOW_BYTES,
   RECORD_WINDOW,
@@ -102,6 +103,9 @@ test("AK2: it is due sooner at first, and again after a packet was missing", () 
   acknowledged(world, { from: 801, count: 1 });
   const again = acknowledged(world, { from: 802, count: 22 });
   expect(again).toHaveLength(1);
+  expect(world.receiver.due().atUs).toBe(Number.POSITIVE_INFINITY);
+  acknowledged(world, { from: 824, count: 1 });
+  expect(world.receiver.due().atUs).toBe(1_000 + ACK_DELAY_EARLY_US);
 });
 
 test("AK2: a packet out of order is acknowledged at once", () => {
@@ -156,7 +160,7 @@ test("AK3: packets that close a gap join its ranges", () => {
   );
 });
 
-test("a replay of a record that is done brings an acknowledgement within 5 ms, and no more", () => {
+test("a replay of a record that is done brings an acknowledgement within 2 ms, and no more", () => {
   const { receiver, seal } = harness();
   const fragment = at(fragmentsOf(seal, textOf(1), { record: 0, packet: 1 }), 0);
   receiver.onDatagram(0, fragment);
@@ -165,7 +169,7 @@ test("a replay of a record that is done brings an acknowledgement within 5 ms, a
   for (let replay = 0; replay < 1_000; replay += 1) receiver.onDatagram(10 + replay, fragment);
 
   // Were it due at once, every replayed datagram would make us seal and send one.
-  expect(receiver.due().atUs).toBe(10 + ACK_DELAY_FOREGROUND_US);
+  expect(receiver.due().atUs).toBe(10 + ACK_DELAY_EARLY_US);
   expect(receiver.takeAck(6_000)).toMatchObject({ ranges: before.ranges, recordFloor: 1 });
 });
 
@@ -260,7 +264,7 @@ test("a forged packet number does not make every later packet look out of order"
 
   receiver.onDatagram(100, at(fragments, 1));
 
-  expect(receiver.due().atUs).toBe(100 + ACK_DELAY_FOREGROUND_US);
+  expect(receiver.due().atUs).toBe(100 + ACK_DELAY_EARLY_US);
 });
 
 test("RC8: a record of the once lane is opened once", () => {

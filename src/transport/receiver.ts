@@ -7,6 +7,7 @@ import { ACK_BITMAP_BYTES_MAX, ACK_RANGES_MAX, type AckFrame } from "../wire/fra
 import {
   ACK_BYTES_FOREGROUND,
   ACK_BYTES_MIN,
+  ACK_DELAY_EARLY_US,
   ACK_DELAY_FOREGROUND_US,
   ACK_DELAY_US_MAX,
   FRAGMENTS_MAX,
@@ -278,7 +279,7 @@ export class RecordReceiver {
     this.#owedBytes += bytes;
     this.#gaplessBytes = inOrder ? this.#gaplessBytes + bytes : 0;
     const isDue = !inOrder || this.#owedBytes >= this.#owedBytesMax();
-    this.#scheduleAck(nowUs, isDue, SMALL.has(channel) ? ACK_DELAY_US_MAX : this.#ackDelayUs);
+    this.#scheduleAck(nowUs, isDue, SMALL.has(channel) ? ACK_DELAY_US_MAX : this.#delayUs());
   }
 
   /** A sender whose window is still small, or is again, must not wait for us. */
@@ -286,7 +287,13 @@ export class RecordReceiver {
     return Math.min(this.#ackBytes, ACK_BYTES_MIN + this.#gaplessBytes / 4);
   }
 
-  #scheduleAck(nowUs: number, now: boolean, delayUs = this.#ackDelayUs): void {
+  /** Nor may it wait for a timer, where less is left of its window than we would acknowledge. */
+  #delayUs(): number {
+    const isSmall = this.#gaplessBytes < 4 * this.#ackBytes;
+    return isSmall ? Math.min(ACK_DELAY_EARLY_US, this.#ackDelayUs) : this.#ackDelayUs;
+  }
+
+  #scheduleAck(nowUs: number, now: boolean, delayUs = this.#delayUs()): void {
     const atUs = now ? nowUs : nowUs + delayUs;
     if (atUs < this.#ackDue.atUs) this.#ackDue = { atUs, reason: "acknowledgement" };
   }

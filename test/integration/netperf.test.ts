@@ -11,7 +11,7 @@ const RECEIVER = "127.33.1.1:5301";
 const SENDER = "127.33.1.2";
 const NOBODY = "127.33.1.3:5301";
 
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 120_000;
 
 type Line = ({ readonly kind: "second" } & Report) | ({ readonly kind: "end" } & Summary);
 
@@ -62,7 +62,18 @@ test(
       code: 0,
       stdout: expect.stringMatching(/^1.00 kB went in [\d.]+ s: [\d.]+ Mbit\/s\.\n$/),
     });
+
+    const left = Program.start(["netperf", "send", "--to", RECEIVER, "--json"], { home });
+    onTestFinished(async () => void (await left.end()));
+    await waitFor("a report", () => linesOf(left.stdout).length >= 1 || undefined);
     expect(await receiver.end()).toBe(0);
+    expect(await left.ended).toBe(1);
+    expect(JSON.parse(left.log)).toMatchObject({
+      code: "receiver-lost",
+      message: expect.stringMatching(
+        /^The receiver at 127\.33\.1\.1:5301 is gone: .*\w\. Start it again there\.$/,
+      ),
+    });
   },
   TIMEOUT_MS,
 );

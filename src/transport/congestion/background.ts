@@ -55,12 +55,14 @@ export function background(): Controller {
   let queues: readonly { readonly atUs: number; readonly queueUs: number }[] = [];
   let round: Round = newRound(0);
 
+  const queueNowUs = (): number =>
+    queues.length === 0 ? 0 : Math.min(...queues.map((seen) => seen.queueUs));
   const lineRate = (): number => Math.max(RATE_MIN, ...rates);
 
   const endRound = (nowUs: number): void => {
     const recent = queues.filter(({ atUs }) => atUs > nowUs - QUEUE_US);
     queues = [...recent, { atUs: nowUs, queueUs: Math.max(0, round.minRttUs - baseUs) }];
-    const queueUs = Math.min(...queues.map((seen) => seen.queueUs));
+    const queueUs = queueNowUs();
     const delivered = (round.deliveredBytes * SECOND) / (nowUs - round.startUs);
     // No more arrives than was sent: what goes beyond came at once after a wait.
     const rate = Math.min(delivered, Math.max(gain, 1) * lineRate());
@@ -112,9 +114,10 @@ export function background(): Controller {
     },
     pacingRate: () => gain * lineRate(),
     status: () => ({
-      state: searching ? "seeking" : gain < 1 ? "yielding" : "steady",
+      // Our own queue is shorter: what makes it twice as long is somebody else's.
+      state: searching ? "seeking" : queueNowUs() > 2 * QUEUE_TARGET_US ? "yielding" : "steady",
       capacityBytesPerS: lineRate(),
-      queueUs: queues.length === 0 ? 0 : Math.min(...queues.map((seen) => seen.queueUs)),
+      queueUs: queueNowUs(),
     }),
   };
 }
