@@ -29,6 +29,9 @@ import {
 } from "./tls-handshake.contract.ts";
 import { ALPN, HANDSHAKE_BYTES_MAX, TlsHandshakes } from "./tls-handshake.ts";
 
+/** A busy machine takes its time. */
+const PATIENCE = { timeout: 60_000 };
+
 test("a responder without a certificate gets no handshake at all", async () => {
   const ours = await shakeHands({ identity: device }, {});
   const raw = await callRaw({ identity: device }, {});
@@ -126,7 +129,7 @@ test("plain text instead of TLS fails with a reason, and the other side is told"
   handshakes.handshakeStart(KEY, "responder", false);
   handshakes.handshakeFeed(KEY, new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
 
-  await vi.waitFor(() => expect(kindsOf(inputs)).toContain("handshake-failed"));
+  await vi.waitFor(() => expect(kindsOf(inputs)).toContain("handshake-failed"), PATIENCE);
 
   expect(failureOf(inputs)).toContain("does not speak TLS 1.3 as it should");
 });
@@ -143,7 +146,7 @@ test("HS11: a side that sends more than the limit is given up", async () => {
 
   handshakes.handshakeFeed(KEY, new Uint8Array(9));
 
-  await vi.waitFor(() => expect(inputs).toHaveLength(1));
+  await vi.waitFor(() => expect(inputs).toHaveLength(1), PATIENCE);
   expect(failureOf(inputs)).toContain(`more than ${HANDSHAKE_BYTES_MAX} bytes`);
 });
 
@@ -242,7 +245,7 @@ function rawLink(options: Options): {
   });
   const run = async (side: Side, anonymous: boolean) => {
     handshakes.handshakeStart(KEY, side, anonymous);
-    await vi.waitFor(() => expect(inputs.at(-1)?.kind).toMatch(/done|failed/));
+    await vi.waitFor(() => expect(inputs.at(-1)?.kind).toMatch(/done|failed/), PATIENCE);
     stream.destroy();
   };
   return { inputs, stream, run };

@@ -30,6 +30,9 @@ import {
 } from "./tls-handshake.contract.ts";
 import { TlsHandshakes } from "./tls-handshake.ts";
 
+/** A busy machine takes its time. */
+const PATIENCE = { timeout: 60_000 };
+
 test("HS24: two devices end with the same secret, and each knows who the other is", async () => {
   const { initiator, responder } = await shakeHands(
     { identity: device },
@@ -224,7 +227,7 @@ test("a fingerprint that is none is refused at once", () => {
 test("a handshake that is ended half-way is heard of no more, and another can begin", async () => {
   const link = new Link({ identity: device }, { identity: server });
   link.start(1, false);
-  await vi.waitFor(() => expect(link.inputs.initiator).not.toEqual([]));
+  await vi.waitFor(() => expect(link.inputs.initiator).not.toEqual([]), PATIENCE);
   link.initiator.handshakeEnd(1);
   link.responder.handshakeEnd(1);
   const before = link.inputs.initiator.length + link.inputs.responder.length;
@@ -245,7 +248,7 @@ test("many handshakes at a time do not get into each other's way, and none is le
   await vi.waitFor(() => {
     expect(link.inputs.initiator.filter(isEnd)).toHaveLength(20);
     expect(link.inputs.responder.filter(isEnd)).toHaveLength(20);
-  });
+  }, PATIENCE);
 
   for (const key of keys) {
     const ofKey = (input: HandshakeInput) => input.key === key;
