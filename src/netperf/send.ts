@@ -94,7 +94,7 @@ class Sending {
     if (this.#handedBytes < bytes && queuedBytes < AHEAD_BYTES) {
       const some = this.#data.subarray(0, Math.min(BLOCK_BYTES, bytes - this.#handedBytes));
       this.#handedBytes += some.length;
-      station.send(association, some);
+      station.sendBlock(association, { requestId: 0, offsetBytes: 0, data: some });
     } else if (this.#handedBytes >= bytes && station.pathStatus(association)?.idle === true) {
       this.#meter?.end(performance.now());
       this.ended = true;

@@ -27,6 +27,9 @@ export type StationOptions = {
   readonly onStep?: () => void;
 };
 
+/** What a step is run with. */
+type Turn = { readonly nowUs: number; readonly outbox: AssociationOutbox };
+
 const DEVICES: PeerPolicy = {
   expected: { roles: ["device"] },
   allowNone: false,
@@ -42,6 +45,8 @@ export class Station {
   readonly #driver: Driver<EndpointInput, AssociationOutbox>;
   readonly #handshakes: TlsHandshakes;
   readonly #sockets: UdpSockets;
+  /** The step that runs. */
+  #turn: Turn | undefined;
 
   /** @throws OperatorError where the port or the address cannot be had. */
   static async open(options: StationOptions): Promise<Station> {
@@ -97,7 +102,8 @@ export class Station {
         options.onEvent(event);
       },
     };
-    this.#driver = new Driver(endpoint, outbox, ENDPOINT_TIME, options.onStep);
+    const machine = { step: this.#step, due: () => endpoint.due() };
+    this.#driver = new Driver(machine, outbox, ENDPOINT_TIME, options.onStep);
     this.#driver.start();
   }
 
@@ -111,10 +117,19 @@ export class Station {
     return association;
   }
 
-  /** Sends bytes. */
-  send(association: number, data: Uint8Array): void {
-    const block = { requestId: 0, offsetBytes: 0, data };
-    this.#driver.act((nowUs, outbox) => {
+  /** Sends a message. */
+  sendMessage(association: number, message: Uint8Array): void {
+    this.#act((nowUs, outbox) => {
+      this.#endpoint.sendMessage(nowUs, association, message, outbox);
+    });
+  }
+
+  /** Sends a part of what the other end has asked for, or waits for. */
+  sendBlock(
+    association: number,
+    block: { readonly requestId: number; readonly offsetBytes: number; readonly data: Uint8Array },
+  ): void {
+    this.#act((nowUs, outbox) => {
       this.#endpoint.sendBlock(nowUs, association, block, outbox);
     });
   }
@@ -127,6 +142,19 @@ export class Station {
   /** What is known of the path. */
   pathStatus(association: number): PathStatus | undefined {
     return this.#endpoint.pathStatus(association);
+  }
+
+  /** What an event leads to leaves together with what has to be said anyway, as in an agent. */
+  readonly #step = (nowUs: number, input: EndpointInput, outbox: AssociationOutbox): void => {
+    this.#turn = { nowUs, outbox };
+    const step = (): void => this.#endpoint.step(nowUs, input, outbox);
+    this.#endpoint.inOneGo(nowUs, outbox, step);
+    this.#turn = undefined;
+  };
+
+  #act(call: (nowUs: number, outbox: AssociationOutbox) => void): void {
+    if (this.#turn === undefined) this.#driver.act(call);
+    else call(this.#turn.nowUs, this.#turn.outbox);
   }
 
   /** Says good-bye to all, and ends. */
