@@ -18,6 +18,21 @@ export async function writeFully(
   }
 }
 
+/** The same for bytes that lie elsewhere in memory and are one behind the other in the file. */
+export async function writeTogether(
+  file: FileHandle,
+  parts: readonly Uint8Array[],
+  offsetBytes: number,
+): Promise<void> {
+  const { bytesWritten } = await file.writev([...parts], offsetBytes);
+  let at = 0;
+  for (const part of parts) {
+    const done = Math.min(part.length, Math.max(0, bytesWritten - at));
+    if (done < part.length) await writeFully(file, part.subarray(done), offsetBytes + at + done);
+    at += part.length;
+  }
+}
+
 /** Fills `bytes` from an offset. Returns how many bytes were there. */
 export async function readFully(
   file: FileHandle,

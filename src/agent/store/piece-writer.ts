@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { equalBytes } from "../../base/bytes.ts";
 import { MIB } from "../../base/units.ts";
 import type { ManifestPiece } from "../../content/manifest.ts";
-import { diskProblem, sha256, writeFully } from "./disk.ts";
+import { diskProblem, sha256, writeTogether } from "./disk.ts";
 import type { HandleCache } from "./handle-cache.ts";
 import type { RecentPieces } from "./recent-pieces.ts";
 import type { StoreIndex } from "./store-index.ts";
@@ -97,11 +97,9 @@ export class PieceWriter {
    */
   async keep(content: StoredContent, jobs: readonly PieceToStore[]): Promise<void> {
     await this.#handles.use(blobPath(content), "r+", async (file) => {
-      await Promise.all(
-        jobs.map(({ piece, bytes }) =>
-          writeFully(file, bytes, pieceOf(content, piece)?.offsetBytes ?? 0),
-        ),
-      );
+      for (const { offsetBytes, parts } of runsOf(content, jobs)) {
+        await writeTogether(file, parts, offsetBytes);
+      }
       await file.datasync();
     });
     await this.#index.addPieces(
@@ -199,6 +197,25 @@ export class PieceWriter {
 
 /** How much is hashed before others on this thread get their turn: about a millisecond's work. */
 const HASHED_BYTES_MAX: number = MIB;
+
+/** Bytes that are one behind the other in a file. */
+type Run = { readonly offsetBytes: number; readonly parts: Uint8Array[]; endBytes: number };
+
+/** Pieces that follow each other are written in one call. */
+function runsOf(content: StoredContent, jobs: readonly PieceToStore[]): readonly Run[] {
+  const runs: Run[] = [];
+  for (const { piece, bytes } of jobs.toSorted((a, b) => a.piece - b.piece)) {
+    const { offsetBytes = 0 } = pieceOf(content, piece) ?? {};
+    const last = runs.at(-1);
+    if (last?.endBytes === offsetBytes) {
+      last.parts.push(bytes);
+      last.endBytes += bytes.length;
+    } else {
+      runs.push({ offsetBytes, parts: [bytes], endBytes: offsetBytes + bytes.length });
+    }
+  }
+  return runs;
+}
 
 type Rejection = { readonly cause: "mismatch" | "disk"; readonly problem: string };
 
