@@ -2,6 +2,7 @@ import { AGENT_KILL } from "./agent-kill.ts";
 import { ALONE } from "./alone.ts";
 import { BAD_PEER } from "./bad-peer.ts";
 import { DISK_FULL } from "./disk-full.ts";
+import { LAN } from "./lan.ts";
 import { LINK } from "./link.ts";
 import { LINK_CUT } from "./link-cut.ts";
 import { OFFICE_TYPES } from "./office-types.ts";
@@ -15,6 +16,7 @@ import { TREE } from "./tree.ts";
 /** All benches by name. */
 export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["link", LINK],
+  ["lan", LAN],
   ["tree", TREE],
   ["rvp-loss", RVP_LOSS],
   ["server-loss", SERVER_LOSS],

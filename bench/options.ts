@@ -20,6 +20,8 @@ export type BenchOptions = {
   readonly versions: boolean;
   /** Which of a bench's faults; all where it is empty. */
   readonly fault: string;
+  /** Which of a bench's rows; all where it is empty. */
+  readonly only: string;
 };
 
 /** The options of all benches, for the help. */
@@ -29,6 +31,7 @@ export const OPTIONS_HELP = `
   --patience S     seconds after which a distribution is given up (default: ten times the bound)
   --seed N         draws what is left to chance (default: 1)
   --fault NAME     one of a bench's faults instead of all
+  --only NAME      one of a bench's rows instead of all
   --versions       tree: also version 2 of a program
   --log LEVEL      what the agents log (default: info)
   --keep           keep the folder with all data and logs`;
@@ -62,6 +65,7 @@ export function readCommandLine(
       log: values.log ?? "info",
       versions: values.versions === true,
       fault: values.fault ?? "",
+      only: values.only ?? "",
     },
   };
 }
@@ -77,6 +81,7 @@ function parse(args: readonly string[]) {
         patience: { type: "string" },
         seed: { type: "string" },
         fault: { type: "string" },
+        only: { type: "string" },
         log: { type: "string" },
         versions: { type: "boolean" },
         keep: { type: "boolean" },

@@ -6,7 +6,7 @@ import { OperatorError } from "../src/runtime/operator-error.ts";
 import { BENCHES } from "./benches.ts";
 import { checkRequirements } from "./net/requirements.ts";
 import { OPTIONS_HELP, readCommandLine } from "./options.ts";
-import { type Bench, Stage } from "./stage.ts";
+import { Stage } from "./stage.ts";
 
 /** How wide the names are in the help. */
 const NAME_WIDTH = 14;
@@ -34,11 +34,13 @@ async function main(args: readonly string[]): Promise<number> {
     const known = [...BENCHES.keys()].join(", ");
     throw new OperatorError("usage-arguments", `Name one bench: ${known}.`);
   }
-  checkFault(name, bench, options.fault);
+  checkChoice(name, { what: "faults", choice: options.fault, all: bench.faults });
+  checkChoice(name, { what: "rows", choice: options.only, all: bench.rows });
   checkRequirements();
   return await untilInterrupted(async (signal) => {
     const contents = options.versions ? 2 : 1;
-    const stage = Stage.open(options, signal, options.sizeBytes * COPIES * contents);
+    const { copies = COPIES } = bench;
+    const stage = Stage.open(options, signal, options.sizeBytes * copies * contents);
     const tidy = () => stage.closeNow();
     process.on("exit", tidy);
     try {
@@ -53,16 +55,25 @@ async function main(args: readonly string[]): Promise<number> {
   });
 }
 
-function checkFault(name: string, { faults = [] }: Bench, fault: string): void {
-  if (fault === "" || faults.includes(fault)) return;
-  const known = faults.length === 0 ? "none" : faults.join(", ");
-  throw new OperatorError("usage-arguments", `The faults of ${name} are: ${known}.`);
+function checkChoice(
+  name: string,
+  given: {
+    readonly what: string;
+    readonly choice: string;
+    readonly all: readonly string[] | undefined;
+  },
+): void {
+  const { what, choice, all = [] } = given;
+  if (choice === "" || all.includes(choice)) return;
+  const known = all.length === 0 ? "none" : all.join(", ");
+  throw new OperatorError("usage-arguments", `The ${what} of ${name} are: ${known}.`);
 }
 
 function helpText(): string {
-  const benches = [...BENCHES].flatMap(([name, { claim, faults, sizeText }]) => [
+  const benches = [...BENCHES].flatMap(([name, { claim, faults, rows, sizeText }]) => [
     `  ${name.padEnd(NAME_WIDTH)} ${claim}${sizeText === undefined ? "" : ` (${sizeText})`}`,
     ...(faults === undefined ? [] : [`  ${"".padEnd(NAME_WIDTH)} faults: ${faults.join(", ")}`]),
+    ...(rows === undefined ? [] : [`  ${"".padEnd(NAME_WIDTH)} rows: ${rows.join(", ")}`]),
   ]);
   return ["Usage: npm run bench -- NAME [options]", "", ...benches, OPTIONS_HELP, ""].join("\n");
 }

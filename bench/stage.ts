@@ -14,8 +14,12 @@ export type Bench = {
   readonly claim: string;
   /** What it does to an organisation, each to one of its own; `--fault` chooses one. */
   readonly faults?: readonly string[];
+  /** What it measures one after another; `--only` chooses one. */
+  readonly rows?: readonly string[];
   /** How much is distributed unless the command line says; 256 MiB where it is absent. */
   readonly sizeText?: string;
+  /** How many copies of the content lie on the disk at a time; those of 17 devices if absent. */
+  readonly copies?: number;
   /** Shows it, in the network and with the options of the stage. */
   run(stage: Stage): Promise<BenchResult>;
 };

@@ -89,17 +89,22 @@ export class Program {
 
   /** What it has used so far; nothing once it has ended. */
   usage(): Usage {
-    try {
-      const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8");
-      // The name of the program, in brackets, may hold anything; times are fields 14 and 15.
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
-      const peakKib = Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0);
-      const ticks = Number(fields[11]) + Number(fields[12]);
-      return { cpuS: ticks / TICKS_PER_S, peakRssBytes: peakKib * 1024 };
-    } catch {
-      return { cpuS: 0, peakRssBytes: 0 };
-    }
+    return usageOf(this.pid) ?? { cpuS: 0, peakRssBytes: 0 };
+  }
+}
+
+/** What a process has used so far; `undefined` once it has ended. */
+export function usageOf(pid: number): Usage | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The name of the program, in brackets, may hold anything; times are fields 14 and 15.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const peakKib = Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+    const ticks = Number(fields[11]) + Number(fields[12]);
+    return { cpuS: ticks / TICKS_PER_S, peakRssBytes: peakKib * 1024 };
+  } catch {
+    return undefined;
   }
 }
 
