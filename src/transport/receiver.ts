@@ -16,7 +16,7 @@ import {
   RECORD_WINDOW,
   SINGLE_US,
 } from "./constants.ts";
-import { FragmentMemory } from "./fragment-memory.ts";
+import { FRAGMENTS } from "./fragment-memory.ts";
 import type { OpenKeys } from "./keys.ts";
 
 /** Fragments of a record that is not complete yet. */
@@ -30,9 +30,6 @@ const REPLAY_WINDOW = 256;
 
 /** Where a record is put together to be opened; of no meaning from one call to the next. */
 const WHOLE: Uint8Array = new Uint8Array(RECORD_BYTES_MAX + TAG_BYTES);
-
-/** The memory of fragments: across a line every datagram needs some, for a few milliseconds. */
-const FRAGMENTS = new FragmentMemory();
 
 /**
  * Both lanes, receiving: puts records together, opens each once, and knows what to acknowledge.

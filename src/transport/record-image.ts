@@ -1,23 +1,19 @@
 import { MIB } from "../base/units.ts";
 import { TAG_BYTES } from "../effects/crypto.ts";
 import { RECORD_HEADER_BYTES, type RecordDatagram, writeRecordHeader } from "../wire/datagram.ts";
+import { BufferPool } from "./buffer-pool.ts";
 import { FRAGMENTS_MAX, RECORD_BYTES_MAX } from "./constants.ts";
 import type { OutRecord } from "./sent-packets.ts";
 
-/** Length of the buffers that are kept: the image of any record. */
-const BUFFER_BYTES: number = RECORD_BYTES_MAX + TAG_BYTES + FRAGMENTS_MAX * RECORD_HEADER_BYTES;
+/** Length of the image of the longest record. */
+const IMAGE_BYTES_MAX: number = RECORD_BYTES_MAX + TAG_BYTES + FRAGMENTS_MAX * RECORD_HEADER_BYTES;
 
-/** Shorter images have memory of their own: they would hold much more than they need. */
-const KEPT_BYTES_MIN = BUFFER_BYTES / 4;
-
-/** Most buffers that are kept while nobody needs them. */
-const KEPT_MAX: number = Math.floor((8 * MIB) / BUFFER_BYTES);
-
-/**
- * Memory of images that are not needed any more: an allocation for each record would have the
- * garbage collector at work all the time.
- */
-const free: ArrayBuffer[] = [];
+/** The memory of images. */
+const IMAGES = new BufferPool({
+  bufferBytes: IMAGE_BYTES_MAX,
+  arrayBytesMin: IMAGE_BYTES_MAX / 4,
+  keptBytesMax: 8 * MIB,
+});
 
 /** The header fields that all fragments of a record share. */
 type RecordHeader = Pick<RecordDatagram, "channel" | "lane" | "phase" | "destination" | "record">;
@@ -30,7 +26,7 @@ export function cutRecord(
 ): OutRecord {
   const payloadBytes = segmentBytes - RECORD_HEADER_BYTES;
   const fragments = Math.ceil(sealed.length / payloadBytes);
-  const image = memoryFor(sealed.length + fragments * RECORD_HEADER_BYTES);
+  const image = IMAGES.take(sealed.length + fragments * RECORD_HEADER_BYTES);
   const view = new DataView(image.buffer);
   const { channel, lane, phase, destination, record } = header;
   for (let fragment = 0; fragment < fragments; fragment += 1) {
@@ -76,13 +72,6 @@ export function joinRecord(record: OutRecord): Uint8Array {
 }
 
 /** Takes back the memory of a record's image, which nobody may read any more. */
-export function dropImage({ image: { buffer } }: OutRecord): void {
-  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength !== BUFFER_BYTES) return;
-  if (free.length < KEPT_MAX) free.push(buffer);
-}
-
-function memoryFor(lengthBytes: number): Uint8Array {
-  if (lengthBytes < KEPT_BYTES_MIN || lengthBytes > BUFFER_BYTES)
-    return new Uint8Array(lengthBytes);
-  return new Uint8Array(free.pop() ?? new ArrayBuffer(BUFFER_BYTES), 0, lengthBytes);
+export function dropImage({ image }: OutRecord): void {
+  IMAGES.giveBack(image);
 }
