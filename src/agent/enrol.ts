@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { toHex } from "../base/hex.ts";
+import { associationEffects } from "../runtime/association-effects.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
 import { parseFingerprint } from "../runtime/identity/fingerprint.ts";
@@ -99,10 +100,7 @@ async function ask(
     onInput: (input) => driver.input(input),
   });
   const outbox: AssociationOutbox = {
-    send: (to, channel, bytes, segmentBytes) => sockets.send(to, channel, bytes, segmentBytes),
-    handshakeStart: (key, side, anonymous) => handshakes.handshakeStart(key, side, anonymous),
-    handshakeFeed: (key, bytes) => handshakes.handshakeFeed(key, bytes),
-    handshakeEnd: (key) => handshakes.handshakeEnd(key),
+    ...associationEffects(sockets, handshakes),
     report: (event) => {
       if (event.kind === "association-up") {
         driver.act((nowUs, out) => {

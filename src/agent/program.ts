@@ -4,11 +4,11 @@ import { hostname } from "node:os";
 import type { Logger } from "pino";
 import { fromHex } from "../base/hex.ts";
 import { parseDeviceId } from "../base/ids.ts";
-import type { HandshakeOutbox } from "../effects/handshake.ts";
 import type { StorageOutbox } from "../effects/storage.ts";
 import type { PeerInput, PeerOptions, PeerOutbox } from "../peer/contract.ts";
 import { Peer } from "../peer/peer.ts";
 import { aborted } from "../runtime/aborted.ts";
+import { associationEffects } from "../runtime/association-effects.ts";
 import { fastestCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
 import { tuneEngine } from "../runtime/engine.ts";
@@ -99,9 +99,7 @@ async function runOnce(
     onNewIdentity: () => newIdentity.resolve("identity-changed"),
   });
   const outbox: PeerOutbox = {
-    send: (to, channel, bytes, segmentBytes) => sockets.send(to, channel, bytes, segmentBytes),
-    datagramBytesMax: (host) => sockets.datagramBytesMax?.(host),
-    ...handshakeOutbox(handshakes),
+    ...associationEffects(sockets, handshakes),
     ...storageOutbox(store),
     fetchRange: (ticket, range) => origins.fetchRange(ticket, range),
     broadcast: (bytes) => sockets.broadcast(bytes),
@@ -193,14 +191,6 @@ function watchMachine(
       facts.close();
       addresses?.close();
     },
-  };
-}
-
-function handshakeOutbox(handshakes: TlsHandshakes): HandshakeOutbox {
-  return {
-    handshakeStart: (key, side, anonymous) => handshakes.handshakeStart(key, side, anonymous),
-    handshakeFeed: (key, bytes) => handshakes.handshakeFeed(key, bytes),
-    handshakeEnd: (key) => handshakes.handshakeEnd(key),
   };
 }
 

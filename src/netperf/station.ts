@@ -1,4 +1,5 @@
 import type { Address } from "../effects/network.ts";
+import { associationEffects } from "../runtime/association-effects.ts";
 import { fastestCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
 import { TlsHandshakes } from "../runtime/tls-handshake.ts";
@@ -90,11 +91,7 @@ export class Station {
     this.#handshakes = handshakes;
     this.#sockets = sockets;
     const outbox: AssociationOutbox = {
-      send: (to, channel, bytes, segmentBytes) => sockets.send(to, channel, bytes, segmentBytes),
-      datagramBytesMax: (host) => sockets.datagramBytesMax(host),
-      handshakeStart: (key, side, anonymous) => handshakes.handshakeStart(key, side, anonymous),
-      handshakeFeed: (key, bytes) => handshakes.handshakeFeed(key, bytes),
-      handshakeEnd: (key) => handshakes.handshakeEnd(key),
+      ...associationEffects(sockets, handshakes),
       report: (event) => {
         if (event.kind === "association-up") {
           endpoint.useProtocol(event.association, options.protocol);

@@ -3,6 +3,7 @@ import { type DeviceId, parseDeviceId } from "../base/ids.ts";
 import type { CoordinatorInput } from "../coordinator/contract.ts";
 import type { PortTable } from "../effects/channels.ts";
 import type { Crypto } from "../effects/crypto.ts";
+import { associationEffects } from "../runtime/association-effects.ts";
 import { fastestCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
 import type { Identity } from "../runtime/identity/identity.ts";
@@ -130,12 +131,8 @@ export class Transport {
   }
 
   #outbox(): AssociationOutbox {
-    const handshakes = this.#handshakes;
     return {
-      send: (to, channel, bytes, segment) => this.#sockets.send(to, channel, bytes, segment),
-      handshakeStart: (key, side, anonymous) => handshakes.handshakeStart(key, side, anonymous),
-      handshakeFeed: (key, bytes) => handshakes.handshakeFeed(key, bytes),
-      handshakeEnd: (key) => handshakes.handshakeEnd(key),
+      ...associationEffects(this.#sockets, this.#handshakes),
       report: (event) => this.#onEvent(event),
     };
   }

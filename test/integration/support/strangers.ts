@@ -1,5 +1,6 @@
 import { parseDeviceId } from "../../../src/base/ids.ts";
 import type { PortTable } from "../../../src/effects/channels.ts";
+import { associationEffects } from "../../../src/runtime/association-effects.ts";
 import { nodeCrypto } from "../../../src/runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../../../src/runtime/driver.ts";
 import {
@@ -69,10 +70,7 @@ export async function call(
     onInput: (input) => driver.input(input),
   });
   const outbox: AssociationOutbox = {
-    send: (to, channel, bytes, segmentBytes) => sockets.send(to, channel, bytes, segmentBytes),
-    handshakeStart: (key, side, anonymous) => handshakes.handshakeStart(key, side, anonymous),
-    handshakeFeed: (key, bytes) => handshakes.handshakeFeed(key, bytes),
-    handshakeEnd: (key) => handshakes.handshakeEnd(key),
+    ...associationEffects(sockets, handshakes),
     report: resolve,
   };
   const driver = new Driver<EndpointInput, AssociationOutbox>(endpoint, outbox, ENDPOINT_TIME);
