@@ -36,10 +36,6 @@ export class Meter {
     this.#endMs = nowMs;
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   /** So many bytes have gone or come in all. */
   total(nowMs: number, bytes: number): void {
     // What is sealed anew waits again, and has gone before.

@@ -1,5 +1,6 @@
 import { renameSync, writeFileSync } from "node:fs";
 import type { Address } from "../effects/network.ts";
+import { aborted } from "../runtime/aborted.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
 import type { Protocol } from "../transport/association-types.ts";
 import { Meter, REPORT_MS, type Report, type Summary } from "./meter.ts";
@@ -54,10 +55,8 @@ export async function receive(options: ReceiveOptions, signal: AbortSignal): Pro
   const reporting = setInterval(() => {
     if (meter !== undefined) options.onReport(meter.report(performance.now()));
   }, REPORT_MS);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  if (signal.aborted) resolve();
   try {
-    await promise;
+    await Promise.race([promise, aborted(signal)]);
     if (options.counter !== undefined) writeCounter(options.counter, bytes);
   } finally {
     clearInterval(counting);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { KIB } from "../base/units.ts";
 import type { Address } from "../effects/network.ts";
+import { aborted } from "../runtime/aborted.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
 import type { AssociationEvent, Protocol } from "../transport/association-types.ts";
 import { Meter, REPORT_MS, type Report, type Summary } from "./meter.ts";
@@ -40,22 +41,19 @@ export async function send(options: SendOptions, signal: AbortSignal): Promise<S
     onEvent: (event) => {
       // Whoever else knocks is turned away, and is none of our business.
       if (event.association !== association) return;
-      if (event.kind === "association-up") sending.begin(event.association);
+      if (event.kind === "association-up") sending.begin(station, event.association);
       if (event.kind !== "association-down") return;
-      sending.ended = true;
+      sending.stop();
       reject(downError(event, options));
     },
     onStep: () => sending.goOn(),
   });
-  sending.station = station;
   const reporting = setInterval(() => sending.report(), REPORT_MS);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  if (signal.aborted) resolve();
   try {
     association = station.connect(options.to);
-    await promise;
+    await Promise.race([promise, aborted(signal)]);
   } finally {
-    sending.ended = true;
+    sending.stop();
     clearInterval(reporting);
     await station.close();
   }
@@ -64,12 +62,11 @@ export async function send(options: SendOptions, signal: AbortSignal): Promise<S
 
 /** A stream that is kept going. */
 class Sending {
-  station: Station | undefined;
-  ended = false;
   readonly #options: SendOptions;
   readonly #onDone: () => void;
   readonly #data: Uint8Array = new Uint8Array(randomBytes(BLOCK_BYTES));
-  #association: number | undefined;
+  /** Whom it goes to; absent before it begins and once it has stopped. */
+  #receiver: { readonly station: Station; readonly association: number } | undefined;
   #meter: Meter | undefined;
   #handedBytes = 0;
 
@@ -78,16 +75,21 @@ class Sending {
     this.#onDone = onDone;
   }
 
-  begin(association: number): void {
-    this.#association = association;
+  /** The association is up. */
+  begin(station: Station, association: number): void {
+    this.#receiver = { station, association };
     this.#meter = new Meter(performance.now());
+  }
+
+  /** Nothing more is handed over, and nothing more reported. */
+  stop(): void {
+    this.#receiver = undefined;
   }
 
   /** Hands over the next bytes if there is room; their own step brings us here again. */
   goOn(): void {
-    const { station } = this;
-    const association = this.#association;
-    if (station === undefined || association === undefined || this.ended) return;
+    if (this.#receiver === undefined) return;
+    const { station, association } = this.#receiver;
     const { bytes = Number.POSITIVE_INFINITY } = this.#options;
     const queuedBytes = station.queuedBytes(association);
     this.#meter?.total(performance.now(), this.#handedBytes - queuedBytes);
@@ -97,14 +99,15 @@ class Sending {
       station.sendBlock(association, { requestId: 0, offsetBytes: 0, data: some });
     } else if (this.#handedBytes >= bytes && station.pathStatus(association)?.idle === true) {
       this.#meter?.end(performance.now());
-      this.ended = true;
+      this.stop();
       this.#onDone();
     }
   }
 
   report(): void {
-    if (this.#association === undefined || this.#meter === undefined) return;
-    const path = this.station?.pathStatus(this.#association);
+    if (this.#receiver === undefined || this.#meter === undefined) return;
+    const { station, association } = this.#receiver;
+    const path = station.pathStatus(association);
     this.#options.onReport(this.#meter.report(performance.now(), path));
   }
 

@@ -1,5 +1,5 @@
 import { createECDH, createPrivateKey, hash, randomBytes } from "node:crypto";
-import { parseDeviceId } from "../base/ids.ts";
+import { DEVICE_ID_BYTES, deviceIdOf } from "../base/ids.ts";
 import { invariant } from "../base/invariant.ts";
 import { createAuthority, issueDeviceCertificate } from "../runtime/identity/authority.ts";
 import type { Identity } from "../runtime/identity/identity.ts";
@@ -13,8 +13,8 @@ const ORGANISATION = "Branchline netperf";
  */
 export async function testIdentity(word: string, nowS: number): Promise<Identity> {
   const authority = await createAuthority(ORGANISATION, nowS, authorityKey(word));
-  const deviceId = parseDeviceId(randomBytes(16).toString("hex"));
-  invariant(deviceId !== undefined, "16 bytes are a device id");
+  const deviceId = deviceIdOf(randomBytes(DEVICE_ID_BYTES));
+  invariant(deviceId !== undefined, "so many bytes are a device id");
   const { privateKeyPem, requestDer } = await createSigningRequest();
   const issued = await issueDeviceCertificate(authority, requestDer, deviceId, nowS);
   invariant(issued.ok, "our own request is sound");
