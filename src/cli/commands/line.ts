@@ -1,10 +1,9 @@
 import { once } from "node:events";
 import type { Command } from "commander";
 import { Line } from "../../runtime/line.ts";
-import { OperatorError } from "../../runtime/operator-error.ts";
-import { parseSocketAddress } from "../../runtime/settings.ts";
 import { addCommand, anyNumber, type CommandHost } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
+import { socketAddress } from "../socket-address.ts";
 import { textTable } from "../text-table.ts";
 import { readTopologyCsv, refuseErrors } from "../topology-csv.ts";
 
@@ -51,10 +50,7 @@ export function addLineCommand(program: Command, host: CommandHost): void {
     ],
     run: async ({ arguments: [file = ""], options }) => {
       const { listen: text, ...rates } = options;
-      const listen = parseSocketAddress(text);
-      if (listen === undefined) {
-        throw new OperatorError("usage-listen", `--listen ${text}: write it as 127.0.0.1:4000.`);
-      }
+      const listen = socketAddress({ flag: "--listen", text });
       const { offices, findings } = await readTopologyCsv(file);
       refuseErrors(findings);
       const counters = await untilInterrupted(async (signal) => {

@@ -1,13 +1,11 @@
 import type { Command } from "commander";
-import type { Address } from "../../effects/network.ts";
 import type { Report, Summary } from "../../netperf/meter.ts";
-import { OperatorError } from "../../runtime/operator-error.ts";
-import { parseSocketAddress } from "../../runtime/settings.ts";
 import type { Protocol } from "../../transport/association-types.ts";
 import { addCommand, type CommandHost, type CommandResult, wholeNumber } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import type { Io } from "../io.ts";
 import { receiveNetperf, sendNetperf } from "../parts.ts";
+import { socketAddress } from "../socket-address.ts";
 import { sizeText } from "../text-table.ts";
 import { EXIT_WITH_PARENT } from "./server.ts";
 
@@ -69,7 +67,7 @@ export function addNetperfCommands(program: Command, host: CommandHost): void {
         (signal) =>
           receiveNetperf(
             {
-              listen: socketAddress("--listen", options.listen),
+              listen: socketAddress({ flag: "--listen", text: options.listen }),
               protocol,
               word,
               once: options.once === true,
@@ -106,7 +104,7 @@ export function addNetperfCommands(program: Command, host: CommandHost): void {
         (signal) =>
           sendNetperf(
             {
-              to: socketAddress("--to", options.to),
+              to: socketAddress({ flag: "--to", text: options.to }),
               protocol,
               word,
               ...(bind === undefined ? {} : { bind }),
@@ -120,13 +118,6 @@ export function addNetperfCommands(program: Command, host: CommandHost): void {
       return ending(io, options, { summary, verb: "went" });
     },
   });
-}
-
-function socketAddress(flag: string, text: string): Address {
-  const address = parseSocketAddress(text);
-  if (address !== undefined) return address;
-  const sentence = `${flag} ${text}: write it as 10.1.0.7:5301 or [fd00::7]:5301.`;
-  throw new OperatorError("usage-address", sentence);
 }
 
 /** Writes a line a second: a sentence for people, a JSON document for programs. */
