@@ -22,6 +22,8 @@ export type NetworkInput =
        * the other. Good until the step is over; what is kept for longer has to be copied.
        */
       readonly arrivals: readonly Uint8Array[];
+      /** When each came, where the system noted it; it may have waited for us since. */
+      readonly arrivedAtUs?: readonly number[];
     }
   /** A send was answered with "full" before, and there is room again. */
   | { readonly kind: "writable" }

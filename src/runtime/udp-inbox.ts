@@ -1,8 +1,11 @@
 import { networkInterfaces } from "node:os";
+import { SECOND } from "../base/units.ts";
 import type { Address } from "../effects/network.ts";
 import { ipv4Text, unpackHost } from "./host-bytes.ts";
 import {
   AF,
+  CONTROL_AT,
+  CONTROL_LENGTH_AT,
   FLAGS_AT,
   LENGTH_AT,
   MESSAGE_BYTES,
@@ -10,6 +13,12 @@ import {
   MSG_TRUNC,
   NAME_AT,
   NAME_LENGTH_AT,
+  SO_TIMESTAMPNS,
+  SOL_SOCKET,
+  STAMP_AT,
+  STAMP_BYTES,
+  STAMP_LEVEL_AT,
+  STAMP_TYPE_AT,
   setPointer,
   VECTOR_AT,
   VECTOR_BYTES,
@@ -18,7 +27,12 @@ import {
 } from "./udp-structures.ts";
 
 /** What has arrived at a socket. `bytes` are good until the inbox is asked again. */
-export type NativeArrival = { readonly from: Address; readonly bytes: Uint8Array };
+export type NativeArrival = {
+  readonly from: Address;
+  readonly bytes: Uint8Array;
+  /** How long ago it arrived, in microseconds; where the socket notes it. */
+  readonly agoUs?: number | undefined;
+};
 
 /** The function of the system that takes many arrivals in a call. A pointer is an address. */
 export type ReceiveMany = (
@@ -51,6 +65,7 @@ export class Inbox {
   readonly #vectors: DataView;
   readonly #names: Uint8Array;
   readonly #nameView: DataView;
+  readonly #stamps: DataView;
 
   /**
    * @param arrivalBytes - Room for one arrival; longer ones are not for us and are dropped.
@@ -73,34 +88,55 @@ export class Inbox {
     const memoryAt = addressOf(this.#memory);
     const vectorsAt = addressOf(new Uint8Array(this.#vectors.buffer));
     const namesAt = addressOf(this.#names);
+    this.#stamps = new DataView(new ArrayBuffer(count * STAMP_BYTES));
+    const stampsAt = addressOf(new Uint8Array(this.#stamps.buffer));
     for (let index = 0; index < count; index += 1) {
       const message = index * MESSAGE_BYTES;
       setPointer(this.#headerView, message + NAME_AT, namesAt + index * NAME_BYTES);
       setPointer(this.#headerView, message + VECTOR_AT, vectorsAt + index * VECTOR_BYTES);
       this.#headerView.setUint32(message + VECTOR_COUNT_AT, 1, true);
       this.#headerView.setUint32(message + NAME_LENGTH_AT, NAME_BYTES, true);
+      setPointer(this.#headerView, message + CONTROL_AT, stampsAt + index * STAMP_BYTES);
+      this.#headerView.setUint32(message + CONTROL_LENGTH_AT, STAMP_BYTES, true);
       const vector = index * VECTOR_BYTES;
       setPointer(this.#vectors, vector, memoryAt + index * arrivalBytes);
       this.#vectors.setUint32(vector + VECTOR_LENGTH_AT, arrivalBytes, true);
     }
   }
 
-  /** What waits in a socket; nothing where nothing does, or it has failed. */
-  take(fd: number): readonly NativeArrival[] {
+  /**
+   * What waits in a socket; nothing where nothing does, or it has failed.
+   *
+   * @param wallUs - The wall clock, where the socket notes when datagrams arrive.
+   */
+  take(fd: number, wallUs?: () => number): readonly NativeArrival[] {
     const count = this.#receive(fd, this.#headers, this.#count, MSG_DONTWAIT, null);
     const arrivals: NativeArrival[] = [];
+    const nowUs = wallUs !== undefined && count > 0 ? wallUs() : undefined;
     for (let index = 0; index < count; index += 1) {
       const message = index * MESSAGE_BYTES;
       const length = this.#headerView.getUint32(message + LENGTH_AT, true);
       const isCut = (this.#headerView.getUint32(message + FLAGS_AT, true) & MSG_TRUNC) !== 0;
       // The system has written how long the name was; the next call wants how long it may be.
       this.#headerView.setUint32(message + NAME_LENGTH_AT, NAME_BYTES, true);
+      const stampUs = nowUs === undefined ? undefined : this.#stamp(message, index * STAMP_BYTES);
+      const agoUs = nowUs === undefined ? undefined : ago(nowUs, stampUs);
+      this.#headerView.setUint32(message + CONTROL_LENGTH_AT, STAMP_BYTES, true);
       const from = isCut ? undefined : this.#sender(index * NAME_BYTES);
       if (from === undefined) continue;
       const startAt = index * this.#arrivalBytes;
-      arrivals.push({ from, bytes: this.#memory.subarray(startAt, startAt + length) });
+      arrivals.push({ from, bytes: this.#memory.subarray(startAt, startAt + length), agoUs });
     }
     return arrivals;
+  }
+
+  #stamp(message: number, at: number): number | undefined {
+    if (this.#headerView.getUint32(message + CONTROL_LENGTH_AT, true) < STAMP_BYTES)
+      return undefined;
+    const level = this.#stamps.getInt32(at + STAMP_LEVEL_AT, true);
+    const type = this.#stamps.getInt32(at + STAMP_TYPE_AT, true);
+    if (level !== SOL_SOCKET || type !== SO_TIMESTAMPNS) return undefined;
+    return microseconds(this.#stamps, at + STAMP_AT);
   }
 
   #sender(at: number): Address | undefined {
@@ -121,6 +157,21 @@ export class Inbox {
     if (zoneName === undefined) return undefined;
     return remember(key, { host: zone === 0 ? host : `${host}%${zoneName}`, port });
   }
+}
+
+/** Nothing that is read now arrived longer ago than this. */
+const AGO_US_MAX = 2 * SECOND;
+
+/** How long ago something was noted; 0 where that is not known, or somebody has set the clock since. */
+export function ago(nowUs: number, stampUs: number | undefined): number {
+  const agoUs = stampUs === undefined ? 0 : nowUs - stampUs;
+  return agoUs >= 0 && agoUs < AGO_US_MAX ? agoUs : 0;
+}
+
+/** A `struct timespec` in whole microseconds. */
+export function microseconds(view: DataView, at: number): number {
+  const seconds = view.getUint32(at, true) + view.getInt32(at + 4, true) * 0x1_00_00_00_00;
+  return seconds * 1_000_000 + Math.floor(view.getUint32(at + 8, true) / 1_000);
 }
 
 const senders = new Map<number | string, Address>();

@@ -1,5 +1,5 @@
 import { packHost } from "./host-bytes.ts";
-import { Inbox, type NativeArrival, type ReceiveMany } from "./udp-inbox.ts";
+import { ago, Inbox, microseconds, type NativeArrival, type ReceiveMany } from "./udp-inbox.ts";
 import {
   AF,
   CONTROL_AT,
@@ -8,6 +8,9 @@ import {
   MSG_DONTWAIT,
   NAME_AT,
   NAME_LENGTH_AT,
+  SO_TIMESTAMPNS,
+  SOL_SOCKET,
+  STAMP_BYTES,
   setPointer,
   VECTOR_AT,
   VECTOR_BYTES,
@@ -30,6 +33,8 @@ export type NativeUdp = {
     readonly port: number;
     /** Whether arrivals from one sender may be joined. */
     readonly joined: boolean;
+    /** Whether it is to be noted when each datagram arrives. */
+    readonly timed: boolean;
   }): NativeSocket | undefined;
 };
 
@@ -54,6 +59,9 @@ export type NativeSocket = {
 
   /** Takes what has arrived; the bytes are good until any socket is asked again. */
   receive(): readonly NativeArrival[];
+
+  /** How long ago that arrived which Node has received last; `undefined` where it is not noted. */
+  lastAgoUs(): number | undefined;
 };
 
 /** The outcome of a send. `code` is 0, or the system's error number for the rest. */
@@ -72,6 +80,8 @@ const UDP_SEGMENT = 103;
 const UDP_GRO = 104;
 const MTU_DISCOVER = { 4: { level: 0, option: 10 }, 6: { level: 41, option: 23 } } as const;
 const MTU_DISCOVER_PROBE = 3;
+const CLOCK_REALTIME = 0;
+const SIOCGSTAMPNS = 0x89_07;
 const IPV6 = 41;
 const IPV6_V6ONLY = 26;
 
@@ -102,6 +112,8 @@ type Library = {
   sendmsg(fd: number, message: Uint8Array, flags: number): number;
   sendmmsg(fd: number, messages: Uint8Array, count: number, flags: number): number;
   recvmmsg: ReceiveMany;
+  ioctl(fd: number, request: number, result: Uint8Array): number;
+  clock_gettime(clock: number, result: Uint8Array): number;
   addressOf(bytes: Uint8Array): number;
   errno(): number;
 };
@@ -130,6 +142,8 @@ async function load(): Promise<NativeUdp | undefined> {
       sendmsg: define("sendmsg", "int64_t", ["int", pointer, "int"]),
       sendmmsg: define("sendmmsg", "int", ["int", pointer, "uint32_t", "int"]),
       recvmmsg: define("recvmmsg", "int", ["int", pointer, "uint32_t", "int", "void *"]),
+      ioctl: define("ioctl", "int", ["int", "unsigned long", "void *"]),
+      clock_gettime: define("clock_gettime", "int", ["int", "void *"]),
       addressOf: (bytes) => Number(koffi.address(bytes)),
       errno: () => koffi.errno(),
     };
@@ -153,6 +167,7 @@ function openSocket(
     readonly address: string | undefined;
     readonly port: number;
     readonly joined: boolean;
+    readonly timed: boolean;
   },
 ): NativeSocket | undefined {
   const family = options.address?.includes(":") === true ? 6 : 4;
@@ -173,16 +188,38 @@ function openSocket(
   // A size of zero asks for nothing, and shows whether the kernel knows the option.
   const cutsTrains = set(SOL_UDP, UDP_SEGMENT, 0);
   if (options.joined) set(SOL_UDP, UDP_GRO, 1);
+  const time = new Uint8Array(STAMP_BYTES);
+  const timeView = new DataView(time.buffer);
+  const wallUs = (): number => {
+    library.clock_gettime(CLOCK_REALTIME, time);
+    return microseconds(timeView, 0);
+  };
+  const lastAgoUs = (): number | undefined => {
+    if (!options.timed) return undefined;
+    const known = library.ioctl(fd, SIOCGSTAMPNS, time) === 0;
+    const stampUs = known ? microseconds(timeView, 0) : undefined;
+    return ago(wallUs(), stampUs);
+  };
+  // The system begins to note arrivals when it is asked first.
+  lastAgoUs();
   return {
     fd,
     cutsTrains,
+    lastAgoUs,
     send: (target, bytes, segmentBytes, joined) => {
       if (!messages.aim(family, target)) return { takenBytes: 0, code: NO_ADDRESS };
       return joined && bytes.length > segmentBytes
         ? messages.sendTrains(fd, bytes, segmentBytes)
         : messages.sendSingly(fd, bytes, segmentBytes);
     },
-    receive: () => (options.joined ? inboxes.joined : inboxes.single).take(fd),
+    receive: () => {
+      // Only while we read: with it the system would not say when what Node reads arrived.
+      if (options.timed) set(SOL_SOCKET, SO_TIMESTAMPNS, 1);
+      const inbox = options.joined ? inboxes.joined : inboxes.single;
+      const arrivals = inbox.take(fd, options.timed ? wallUs : undefined);
+      if (options.timed) set(SOL_SOCKET, SO_TIMESTAMPNS, 0);
+      return arrivals;
+    },
   };
 }
 

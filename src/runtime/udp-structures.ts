@@ -11,6 +11,16 @@ export const CONTROL_LENGTH_AT = 40;
 export const FLAGS_AT = 48;
 export const LENGTH_AT = 56;
 
+/** `struct cmsghdr` with a `struct timespec`: the header's level and type, then the time. */
+export const STAMP_BYTES = 32;
+export const STAMP_LEVEL_AT = 8;
+export const STAMP_TYPE_AT = 12;
+export const STAMP_AT = 16;
+
+/** `SOL_SOCKET`, and the option and type of message that give each arrival's time. */
+export const SOL_SOCKET = 1;
+export const SO_TIMESTAMPNS = 35;
+
 /** `struct iovec`: where bytes are, and how many. */
 export const VECTOR_BYTES = 16;
 export const VECTOR_LENGTH_AT = 8;

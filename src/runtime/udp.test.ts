@@ -5,6 +5,7 @@ import { concat } from "../base/bytes.ts";
 import { MIB } from "../base/units.ts";
 import type { PortTable } from "../effects/channels.ts";
 import type { NetworkInput } from "../effects/network.ts";
+import { monotonicUs } from "./driver.ts";
 import { unwrapFromLine, wrapForLine } from "./line-envelope.ts";
 import { OperatorError } from "./operator-error.ts";
 import { UdpSockets } from "./udp.ts";
@@ -37,9 +38,31 @@ test("a datagram arrives as it was sent, with where it came from and the channel
       from: { host: HERE, port: a.ports["message-small"] },
       channel: "content-foreground",
       arrivals: [Uint8Array.of(1, 2, 3)],
+      arrivedAtUs: [expect.any(Number)],
     },
   ]);
 });
+
+test.skipIf((await nativeUdp()) === undefined)(
+  "what waited for a busy program is said to have arrived when it did",
+  async () => {
+    const ports = { "content-background": await freePort() };
+    const a = await program(HERE, { ports: { "content-background": await freePort() } });
+    const b = await program(NEIGHBOUR, { ports });
+    const to = { host: NEIGHBOUR, port: ports["content-background"] };
+    const sentAtUs = monotonicUs();
+    a.udp.send(to, "content-background", new Uint8Array(3_600), 1_200);
+    while (monotonicUs() < sentAtUs + 80_000);
+    await vi.waitUntil(() => b.received().length === 3);
+
+    const times = b.inputs.flatMap((input) => (input as Received).arrivedAtUs ?? []);
+    expect(times.length).toBe(3);
+    for (const atUs of times) {
+      expect(atUs).toBeGreaterThan(sentAtUs - 5_000);
+      expect(atUs).toBeLessThan(sentAtUs + 40_000);
+    }
+  },
+);
 
 test("what lies one behind the other leaves as datagrams of one length, and a shorter one", async () => {
   const a = await program(HERE);

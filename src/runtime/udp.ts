@@ -4,6 +4,7 @@ import { MIB } from "../base/units.ts";
 import type { Channel, PortTable } from "../effects/channels.ts";
 import type { Address, NetworkInput, NetworkOutbox } from "../effects/network.ts";
 import { DATAGRAM_BYTES_INITIAL } from "../wire/datagram.ts";
+import { monotonicUs } from "./driver.ts";
 import { unwrapFromLine, wrapForLine } from "./line-envelope.ts";
 import { OperatorError } from "./operator-error.ts";
 import type { NativeArrival } from "./udp-inbox.ts";
@@ -108,8 +109,10 @@ export class UdpSockets implements NetworkOutbox {
     try {
       for (const port of new Set(Object.values(options.ports))) {
         const channels = Object.entries(options.ports).filter(([, other]) => other === port);
-        const joined = isJoined(channels.map(([channel]) => channel as Channel));
-        sockets.set(port, await bind(native, { address: options.address, port, joined }));
+        const names = channels.map(([channel]) => channel as Channel);
+        const timed = names.some((channel) => BACKGROUND.has(channel));
+        const joined = isJoined(names);
+        sockets.set(port, await bind(native, { address: options.address, port, joined, timed }));
       }
       const ipv6 = options.address === undefined ? await UdpSockets.#openIpv6(options) : undefined;
       return new UdpSockets(options, sockets, ipv6);
@@ -224,7 +227,8 @@ export class UdpSockets implements NetworkOutbox {
     socket.on("message", (buffer, { address, port: fromPort }) => {
       // Parts of a plain array cost a third of what parts of a Buffer do.
       const bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
-      const first = { from: { host: address, port: fromPort }, bytes };
+      const from = { host: address, port: fromPort };
+      const first = { from, bytes, agoUs: native?.lastAgoUs() };
       // Node takes one at a time; what has come since waits behind it.
       this.#onArrivals(channel, [first, ...(native?.receive() ?? [])]);
     });
@@ -237,12 +241,19 @@ export class UdpSockets implements NetworkOutbox {
   /** Hands on what has come; those of one sender that follow each other at once. */
   #onArrivals(channel: Channel, arrivals: readonly NativeArrival[]): void {
     let some: Uint8Array[] = [];
-    for (const [index, { from, bytes }] of arrivals.entries()) {
+    let times: number[] = [];
+    const nowUs = monotonicUs();
+    for (const [index, { from, bytes, agoUs = 0 }] of arrivals.entries()) {
       some.push(bytes);
+      times.push(nowUs - agoUs);
       if (isSame(arrivals[index + 1]?.from, from)) continue;
       if (isSame(this.#options.line, from)) this.#onLine(channel, some);
-      else this.#options.onInput({ kind: "datagram-received", from, channel, arrivals: some });
+      else {
+        const kind = "datagram-received";
+        this.#options.onInput({ kind, from, channel, arrivals: some, arrivedAtUs: times });
+      }
       some = [];
+      times = [];
     }
   }
 
@@ -281,6 +292,7 @@ async function bind(
     readonly address: string | undefined;
     readonly port: number;
     readonly joined: boolean;
+    readonly timed: boolean;
   },
 ): Promise<Bound> {
   const { address, port } = options;

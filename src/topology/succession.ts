@@ -68,9 +68,11 @@ type Holder = {
   claimed: boolean;
   /** The longest pause between two claims, of late. */
   pauseUs: number;
-  /** Since when it has brought nothing though it wants to, and how much it had brought then. */
-  barrenSinceUs: number;
+  /** For how long it has brought nothing though it wants to, and how much it had brought before. */
+  barrenUs: number;
   barrenAtBytes: number;
+  /** When that was looked at last. */
+  notedAtUs: number;
   readonly sinceUs: number;
   /** Since when there is a candidate of a better class. */
   outclassedSinceUs: number;
@@ -214,17 +216,20 @@ export class Succession {
   }
 
   #note(holder: Holder, work: Pick<HeardClaim, "wants" | "broughtBytes">): void {
-    const idle = !work.wants || !holder.wants;
+    // Who has to wait for those above is not barren meanwhile, nor any less so afterwards.
+    if (work.wants && holder.wants) holder.barrenUs += this.#awakeUs - holder.notedAtUs;
+    holder.notedAtUs = this.#awakeUs;
     holder.wants = work.wants;
     const broughtBytes = work.broughtBytes - holder.barrenAtBytes;
     // Fewer bytes than before: it has begun anew.
-    if (!idle && broughtBytes >= 0 && broughtBytes < BARREN_BYTES) return;
-    holder.barrenSinceUs = this.#awakeUs;
+    if (broughtBytes >= 0 && broughtBytes < BARREN_BYTES) return;
+    holder.barrenUs = 0;
     holder.barrenAtBytes = work.broughtBytes;
   }
 
   #isBarren(holder: Holder): boolean {
-    return holder.wants && this.#awakeUs - holder.barrenSinceUs > BARREN_US;
+    const sinceUs = this.#awakeUs - holder.notedAtUs;
+    return holder.wants && holder.barrenUs + sinceUs > BARREN_US;
   }
 
   #isOutclassed(holder: Holder): boolean {
@@ -284,7 +289,8 @@ export class Succession {
       heardAtUs: nowUs,
       claimed: deviceId === this.#self,
       pauseUs: 0,
-      barrenSinceUs: nowUs,
+      barrenUs: 0,
+      notedAtUs: nowUs,
       barrenAtBytes: 0,
       sinceUs: nowUs,
       outclassedSinceUs: nowUs,

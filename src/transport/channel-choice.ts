@@ -1,4 +1,4 @@
-import type { Channel } from "../effects/channels.ts";
+import { CHANNELS, type Channel } from "../effects/channels.ts";
 import type { Protocol } from "./association-types.ts";
 
 /** What travels as a small message; the rest are large ones with ports of their own. */
@@ -12,4 +12,11 @@ export function messageChannel(protocol: Protocol, lengthBytes: number): Channel
 /** The channels on which a peer may be sent much. */
 export function bulkChannels(protocol: Protocol): readonly Channel[] {
   return [`content-${protocol}`, `message-large-${protocol}`];
+}
+
+const SMALL: ReadonlySet<number> = new Set([CHANNELS["message-small"], CHANNELS["reply-small"]]);
+
+/** Whether the channel with this number is one of small messages. */
+export function isSmall(channel: number): boolean {
+  return SMALL.has(channel);
 }

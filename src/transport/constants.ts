@@ -39,13 +39,19 @@ export const ACK_DELAY_EARLY_US: number = 2 * MS;
 export const ACK_BYTES_BACKGROUND: number = 48 * KIB;
 
 /** ... or after this time. */
-export const ACK_DELAY_BACKGROUND_US: number = 8 * MS;
+export const ACK_DELAY_BACKGROUND_US: number = 5 * MS;
 
 /**
  * In both where only small messages have come: nobody waits for the next one to be allowed, and
  * every acknowledgement wakes its receiver.
  */
 export const ACK_DELAY_US_MAX: number = ACK_DELAY_FOREGROUND_US;
+
+/**
+ * How fast small messages may leave across a line that bulk is held back from, in bytes a second:
+ * requests and news of pieces, without which others would wait.
+ */
+export const SMALL_RATE: number = 32 * KIB;
 
 /** Reordering we tolerate before a packet counts as lost, in packets (RFC 9002, 6.1.1). */
 export const PACKET_THRESHOLD = 3;

@@ -243,11 +243,12 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
   /** Applies what has come from one sender; those that follow each other to one association at once. */
   #onArrivals(
     nowUs: number,
-    { from, arrivals }: { readonly from: Address; readonly arrivals: readonly Uint8Array[] },
+    input: Extract<NetworkInput, { kind: "datagram-received" }>,
     outbox: AssociationOutbox,
   ): void {
+    const { from } = input;
     let group: ReadDatagram[] = [];
-    for (const datagram of this.#read(arrivals)) {
+    for (const datagram of this.#read(input)) {
       if (datagram.kind === "hello") {
         this.#onHello(nowUs, from, datagram, outbox);
         continue;
@@ -263,16 +264,21 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
   }
 
   /** The datagrams that have come: each arrival is one, or several that the system joined (DG3). */
-  #read(arrivals: readonly Uint8Array[]): readonly ReadDatagram[] {
+  #read({
+    arrivals,
+    arrivedAtUs,
+  }: Extract<NetworkInput, { kind: "datagram-received" }>): readonly ReadDatagram[] {
     const datagrams: ReadDatagram[] = [];
-    for (const bytes of arrivals) {
+    for (const [index, bytes] of arrivals.entries()) {
       for (let at = 0; at < bytes.length || at === 0; ) {
         const decoded = decodeDatagram(bytes, at);
         if (!decoded.ok || channelOf(decoded.value.channel) === undefined) {
           this.counters.malformed += 1;
           break;
         }
-        datagrams.push(decoded.value);
+        const { value } = decoded;
+        if (value.kind === "record") value.arrivedAtUs = arrivedAtUs?.[index];
+        datagrams.push(value);
         at += decoded.value.lengthBytes;
       }
     }

@@ -1,11 +1,12 @@
 import { ByteWriter } from "../base/byte-writer.ts";
-import type { Channel } from "../effects/channels.ts";
+import { CHANNELS, type Channel } from "../effects/channels.ts";
 import {
   BLOCK_OVERHEAD_BYTES,
   type Frame,
   STREAM_OVERHEAD_BYTES,
   writeFrame,
 } from "../wire/frames.ts";
+import { isSmall } from "./channel-choice.ts";
 
 /** A frame that waits to be sealed, and the channel it travels on. */
 type Waiting = { readonly channel: Channel; readonly frame: Frame };
@@ -33,6 +34,18 @@ export class Outgoing {
   /** The channel of what goes next, if it is anything but blocks. */
   get urgentChannel(): Channel | undefined {
     return this.#urgent[0]?.channel;
+  }
+
+  /** Whether a small message goes next. */
+  get hasSmall(): boolean {
+    const channel = this.urgentChannel;
+    return channel !== undefined && isSmall(CHANNELS[channel]);
+  }
+
+  /** Whether more than small messages waits, as far as one can see. */
+  get hasBulk(): boolean {
+    const channel = this.urgentChannel;
+    return this.#blocks.length > 0 || (channel !== undefined && !isSmall(CHANNELS[channel]));
   }
 
   /** How many bytes of blocks are waiting. */

@@ -134,7 +134,6 @@ test("AK3, AK4: an acknowledgement says which packets came, when, and which reco
       { first: 1, last: 1 },
     ],
     delayUs: 50,
-    arrivedAtUs: 400,
     windowBytes: RECEIVE_WINDOW_BYTES,
     recordFloor: 1,
     recordsDone: Uint8Array.of(0b0100_1000),

@@ -3,7 +3,14 @@ import { type Due, NEVER } from "../base/machine.ts";
 import { CHANNELS } from "../effects/channels.ts";
 import { TAG_BYTES } from "../effects/crypto.ts";
 import { RECORD_HEADER_BYTES, type RecordDatagram } from "../wire/datagram.ts";
-import { ACK_BITMAP_BYTES_MAX, ACK_RANGES_MAX, type AckFrame } from "../wire/frames.ts";
+import {
+  ACK_BITMAP_BYTES_MAX,
+  ACK_RANGES_MAX,
+  type AckFrame,
+  type ArrivalsFrame,
+} from "../wire/frames.ts";
+import { ArrivalLog } from "./arrival-log.ts";
+import { isSmall } from "./channel-choice.ts";
 import {
   ACK_BYTES_FOREGROUND,
   ACK_BYTES_MIN,
@@ -22,8 +29,12 @@ import type { OpenKeys } from "./keys.ts";
 /** Fragments of a record that is not complete yet. */
 type Partial = { readonly fragments: (Uint8Array | undefined)[]; held: number; count: number };
 
-/** The channels of small messages, by number. */
-const SMALL: ReadonlySet<number> = new Set([CHANNELS["message-small"], CHANNELS["reply-small"]]);
+/** The channels across a line, by number: their sender is told when each packet came. */
+const TIMED: ReadonlySet<number> = new Set([
+  CHANNELS["content-background"],
+  CHANNELS["message-large-background"],
+  CHANNELS["reply-large-background"],
+]);
 
 /** How many of the newest records of the `once` lane are remembered against replay. */
 const REPLAY_WINDOW = 256;
@@ -58,6 +69,7 @@ export class RecordReceiver {
   #ackBytes = ACK_BYTES_FOREGROUND;
   #ackDelayUs = ACK_DELAY_FOREGROUND_US;
   #ackDue: Due = NEVER;
+  readonly #arrivals = new ArrivalLog();
   /** The packet that came last, of either lane. */
   #latest: number | undefined;
   #onceHighest = -1;
@@ -81,6 +93,17 @@ export class RecordReceiver {
   useAckPolicy(policy: { readonly bytes: number; readonly delayUs: number }): void {
     this.#ackBytes = policy.bytes;
     this.#ackDelayUs = policy.delayUs;
+  }
+
+  /** A probe has come: its sender wants to know at once when. */
+  onProbe(nowUs: number, { packet, arrivedAtUs = nowUs }: RecordDatagram): void {
+    this.#arrivals.add(packet, arrivedAtUs);
+    this.#scheduleAck(nowUs, true);
+  }
+
+  /** What is to be told of when packets came, with the acknowledgement that is due now. */
+  takeArrivals(nowUs: number): readonly ArrivalsFrame[] {
+    return this.#arrivals.take(nowUs);
   }
 
   /** Whether anything has come that has not been acknowledged. */
@@ -136,7 +159,11 @@ export class RecordReceiver {
       this.#goSingle(nowUs);
       return undefined;
     }
-    for (const fragment of fragments) this.#noteArrival(nowUs, fragment);
+    for (const fragment of fragments) {
+      const { packet, channel, arrivedAtUs = nowUs } = fragment;
+      if (TIMED.has(channel)) this.#arrivals.add(packet, arrivedAtUs);
+      this.#noteArrival(nowUs, fragment);
+    }
     this.#finish(record);
     return plaintext;
   }
@@ -162,7 +189,6 @@ export class RecordReceiver {
       kind: "ack",
       ranges: this.#ranges.slice(0, ACK_RANGES_MAX).map((range) => ({ ...range })),
       delayUs: Math.min(0xff_ff_ff_ff, Math.max(0, nowUs - this.#newestAtUs)),
-      arrivedAtUs: Math.max(0, this.#newestAtUs),
       windowBytes: RECEIVE_WINDOW_BYTES,
       recordFloor: this.#floor,
       recordsDone: this.#bitmap(),
@@ -171,7 +197,9 @@ export class RecordReceiver {
   }
 
   #onReliable(nowUs: number, datagram: RecordDatagram): Uint8Array | undefined {
-    const { record } = datagram;
+    const { record, packet, channel, arrivedAtUs = nowUs } = datagram;
+    // It has come, whether or not it brings anything: that is what its sender asks of the line.
+    if (TIMED.has(channel)) this.#arrivals.add(packet, arrivedAtUs);
     if (record >= this.#floor + RECORD_WINDOW) return undefined;
     if (datagram.fragment >= FRAGMENTS_MAX) return undefined;
     if (record < this.#floor || this.#done.has(record)) {
@@ -264,19 +292,20 @@ export class RecordReceiver {
     this.#scheduleAck(nowUs, false);
   }
 
-  #noteArrival(nowUs: number, { packet, channel, payload }: RecordDatagram): void {
+  #noteArrival(nowUs: number, datagram: RecordDatagram): void {
+    const { packet, channel, payload, arrivedAtUs = nowUs } = datagram;
     const inOrder = this.#latest === undefined || packet === this.#latest + 1;
     this.#latest = packet;
     if (packet > this.#newest) {
       this.#newest = packet;
-      this.#newestAtUs = nowUs;
+      this.#newestAtUs = arrivedAtUs;
     }
     insert(this.#ranges, packet);
     const bytes = RECORD_HEADER_BYTES + payload.length;
     this.#owedBytes += bytes;
     this.#gaplessBytes = inOrder ? this.#gaplessBytes + bytes : 0;
     const isDue = !inOrder || this.#owedBytes >= this.#owedBytesMax();
-    this.#scheduleAck(nowUs, isDue, SMALL.has(channel) ? ACK_DELAY_US_MAX : this.#delayUs());
+    this.#scheduleAck(nowUs, isDue, isSmall(channel) ? ACK_DELAY_US_MAX : this.#delayUs());
   }
 
   /** A sender whose window is still small, or is again, must not wait for us. */

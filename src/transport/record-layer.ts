@@ -148,13 +148,19 @@ export class RecordLayer {
   /** Takes the congestion controller of another protocol, and its way to acknowledge. */
   useProtocol(protocol: Protocol): void {
     const isForeground = protocol === "foreground";
-    this.#sender.useController(isForeground ? foreground() : background());
+    this.#sender.useController(isForeground ? foreground() : background(this.#seed()));
+    this.#contentChannel = `content-${protocol}`;
     this.#ackChannel = isForeground ? "reply-small" : "control-adaptive";
     this.#receiver.useAckPolicy(
       isForeground
         ? { bytes: ACK_BYTES_FOREGROUND, delayUs: ACK_DELAY_FOREGROUND_US }
         : { bytes: ACK_BYTES_BACKGROUND, delayUs: ACK_DELAY_BACKGROUND_US },
     );
+  }
+
+  #seed(): number {
+    const bytes = this.#randomBytes(4);
+    return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
   }
 
   addMessage(channel: Channel, message: Uint8Array): void {
@@ -207,7 +213,7 @@ export class RecordLayer {
           : datagram && this.#receiver.onDatagram(nowUs, datagram);
       index += Math.max(1, count);
       if (plaintext !== undefined && datagram !== undefined) this.#noteOpened(datagram, events);
-      this.#onPlaintext(nowUs, plaintext, events);
+      if (datagram !== undefined) this.#onPlaintext(nowUs, plaintext, datagram, events);
     }
   }
 
@@ -220,7 +226,13 @@ export class RecordLayer {
     events.onOpened(channel);
   }
 
-  #onPlaintext(nowUs: number, plaintext: Uint8Array | undefined, events: RecordEvents): void {
+  /** @param datagram - The one that completed it. */
+  #onPlaintext(
+    nowUs: number,
+    plaintext: Uint8Array | undefined,
+    datagram: RecordDatagram,
+    events: RecordEvents,
+  ): void {
     if (this.#receiver.failures > FAILED_OPENINGS_MAX) {
       events.onClose(CLOSE_CODES.integrity, "too many records did not open", false);
     }
@@ -232,7 +244,7 @@ export class RecordLayer {
       events.onClose(CLOSE_CODES["protocol-error"], "a record is not made of frames", false);
       return;
     }
-    for (const frame of frames) this.#onFrame(nowUs, frame, events);
+    for (const frame of frames) this.#onFrame(nowUs, frame, datagram, events);
   }
 
   /** Does what is due and sends what may be sent. */
@@ -252,14 +264,27 @@ export class RecordLayer {
     // What we have to say wakes the peer anyway: it hears of what has come at the same time.
     const isDue = this.#receiver.due().atUs <= nowUs;
     if (!isDue && (urgentChannel === undefined || !this.#receiver.owes)) {
-      this.#sender.pump(nowUs, send);
+      this.#pump(nowUs, send);
       return;
     }
     const channel = urgentChannel ?? this.#ackChannel;
-    const datagram = this.#sealOnce(nowUs, channel, this.#receiver.takeAck(nowUs));
+    const [arrivals, ...more] = this.#receiver.takeArrivals(nowUs);
+    const said = [this.#receiver.takeAck(nowUs), ...(arrivals === undefined ? [] : [arrivals])];
+    const { datagram } = this.#sealOnce(nowUs, channel, said);
     const together = new Together({ channel, datagram }, send);
-    this.#sender.pump(nowUs, together.send);
+    this.#pump(nowUs, together.send);
     together.end();
+    for (const frame of more) this.#sendOnce(nowUs, channel, frame, send);
+  }
+
+  #pump(nowUs: number, send: SendOn): void {
+    this.#sender.pump(nowUs, send);
+    if (!this.#sender.wantsProbe(nowUs)) return;
+    const busyMs = Math.floor(this.#sender.busyUs(nowUs) / MS);
+    const channel = this.#contentChannel;
+    const { datagram, packet } = this.#sealOnce(nowUs, channel, [{ kind: "probe", busyMs }]);
+    send(channel, datagram, datagram.length);
+    this.#sender.onProbeSent(nowUs, packet, datagram.length);
   }
 
   /** Says good-bye; said once, it may be lost. */
@@ -293,8 +318,14 @@ export class RecordLayer {
     this.#sendOnce(nowUs, this.#contentChannel, frame, send, probe.bytes);
   }
 
-  #onFrame(nowUs: number, frame: Frame, events: RecordEvents): void {
+  #onFrame(nowUs: number, frame: Frame, datagram: RecordDatagram, events: RecordEvents): void {
     switch (frame.kind) {
+      case "arrivals":
+        this.#sender.onArrivals(nowUs, datagram.arrivedAtUs ?? nowUs, frame);
+        break;
+      case "probe":
+        this.#receiver.onProbe(nowUs, datagram);
+        break;
       case "ack":
         this.#sender.onAck(nowUs, frame);
         break;
@@ -336,14 +367,19 @@ export class RecordLayer {
   }
 
   #sendOnce(nowUs: number, channel: Channel, frame: Frame, send: SendOn, datagramBytes = 0): void {
-    const datagram = this.#sealOnce(nowUs, channel, frame, datagramBytes);
+    const { datagram } = this.#sealOnce(nowUs, channel, [frame], datagramBytes);
     // Where the world's queue is full, a later acknowledgement says it all again.
     send(channel, datagram, datagram.length);
   }
 
-  #sealOnce(nowUs: number, channel: Channel, frame: Frame, datagramBytes = 0): Uint8Array {
+  #sealOnce(
+    nowUs: number,
+    channel: Channel,
+    frames: readonly Frame[],
+    datagramBytes = 0,
+  ): { readonly datagram: Uint8Array; readonly packet: number } {
     const writer = new ByteWriter(256);
-    writeFrame(writer, frame);
+    for (const frame of frames) writeFrame(writer, frame);
     const paddedBytes = datagramBytes - RECORD_HEADER_BYTES - TAG_BYTES;
     writePadding(writer, paddedBytes - writer.length);
     const record = this.#nextOnce++;
@@ -357,6 +393,6 @@ export class RecordLayer {
     const view = new DataView(datagram.buffer);
     writeRecordHeader(view, 0, { ...name, packet, fragment: 0, last: true, lengthBytes });
     datagram.set(sealed, RECORD_HEADER_BYTES);
-    return datagram;
+    return { datagram, packet };
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { FRAGMENT_BYTES, keyPair, textOf } from "../../test/simulation/fixtures/records.ts";
 import { concat } from "../base/bytes.ts";
+import { NEVER } from "../base/machine.ts";
 import type { Channel } from "../effects/channels.ts";
 import { decodeDatagram, type RecordDatagram } from "../wire/datagram.ts";
 import { type AckFrame, type Frame, readFrames } from "../wire/frames.ts";
@@ -305,12 +306,44 @@ test("packet numbers rise and are used once, also across lanes", () => {
   expect(line.sent.at(-1)?.packet).toBeGreaterThan(once);
 });
 
+test("BG3: what the law holds back, small messages pass, and the law is not told of them", () => {
+  const line = new Line();
+  line.addBlock(textOf(6_000));
+  line.pump(0);
+  line.allowance = 0;
+  line.addBlock(textOf(6_000));
+  line.addPingRecord(0);
+  line.addPingRecord(1);
+  line.pump(1_000);
+
+  expect(line.paced).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(line.sent.length).toBe(8);
+  expect(line.sent.slice(6).map(({ channel }) => channel)).toEqual([1, 2]);
+});
+
+test("BG3: small messages that are lost while the law is silent are sent again, and nothing else", () => {
+  const line = new Line();
+  line.addBlock(textOf(2_000));
+  line.addPingRecord(0);
+  line.pump(0);
+  line.allowance = 0;
+  line.sender.onTimer(line.sender.due().atUs);
+  line.pump(PTO_US);
+
+  expect(line.sent.slice(3).map(({ record }) => record)).toEqual([0]);
+  expect(line.sent[3]?.channel).toBe(1);
+});
+
 /** A sender, and everything that it has put on the wire. */
 class Line {
   readonly rtt = new RttEstimator();
   /** What the sender has told its controller. */
   readonly events: string[] = [];
   windowBytes = 1_000 * SEGMENT_BYTES;
+  /** What the law lets go. */
+  allowance = Number.POSITIVE_INFINITY;
+  /** The packets that the law was told of. */
+  readonly paced: number[] = [];
   readonly sent: RecordDatagram[] = [];
   readonly sender: RecordSender;
   full = false;
@@ -331,7 +364,17 @@ class Line {
         onCongestion: () => this.events.push("congestion"),
         onPersistentCongestion: () => this.events.push("persistent congestion"),
         windowBytes: () => this.windowBytes,
-        pacingRate: () => Number.POSITIVE_INFINITY,
+        onSent: (_nowUs, { packet }) => this.paced.push(packet),
+        onArrivals: () => this.events.push("arrivals"),
+        onLost: () => {},
+        onWaiting: () => {},
+        due: () => NEVER,
+        onTimer: () => {},
+        wantsProbe: () => false,
+        busyUs: () => 0,
+        allowance: () => this.allowance,
+        allowedAtUs: () => (this.allowance > 0 ? 0 : Number.POSITIVE_INFINITY),
+        lineRate: () => Number.POSITIVE_INFINITY,
         status: () => ({ state: "steady" }),
       },
     });
@@ -364,7 +407,6 @@ class Line {
       kind: "ack",
       ranges: [],
       delayUs: 0,
-      arrivedAtUs: nowUs,
       windowBytes: 4 << 20,
       recordFloor: 0,
       recordsDone: new Uint8Array(0),

@@ -1,41 +1,30 @@
 import { type Due, earlier, NEVER } from "../base/machine.ts";
-import { MS, SECOND } from "../base/units.ts";
-import { CHANNELS, type Channel, channelOf } from "../effects/channels.ts";
-import { TAG_BYTES } from "../effects/crypto.ts";
-import {
-  DATAGRAM_BYTES_INITIAL,
-  RECORD_HEADER_BYTES,
-  rewritePacketNumber,
-} from "../wire/datagram.ts";
-import { type AckFrame, type PacketRange, readFrames } from "../wire/frames.ts";
-import type { Controller, ControllerStatus } from "./congestion/controller.ts";
+import { type Channel, channelOf } from "../effects/channels.ts";
+import { DATAGRAM_BYTES_INITIAL, rewritePacketNumber } from "../wire/datagram.ts";
+import type { AckFrame } from "../wire/frames.ts";
+import { isSmall } from "./channel-choice.ts";
+import type { Arrivals, Controller, ControllerStatus } from "./congestion/controller.ts";
 import { isSpoilt, Lateness } from "./congestion/lateness.ts";
 import { Pacer } from "./congestion/pacer.ts";
 import {
   ACK_DELAY_US_MAX,
-  FRAGMENTS_MAX,
   NUMBER_MAX,
   PACKET_THRESHOLD,
   RECEIVE_WINDOW_BYTES,
-  RECORD_BYTES_MAX,
-  RECORD_US_MAX,
   RECORD_WINDOW,
+  SMALL_RATE,
 } from "./constants.ts";
 import type { SealKeys } from "./keys.ts";
 import { LongLosses } from "./long-losses.ts";
 import type { Outgoing } from "./outgoing.ts";
-import { cutRecord, dropImage, joinRecord } from "./record-image.ts";
+import { dropImage } from "./record-image.ts";
+import { RecordSealer } from "./record-sealer.ts";
+import { type Fragment, Repairs } from "./repairs.ts";
 import type { RttEstimator } from "./rtt.ts";
 import { datagramBytes, type OutRecord, SentPackets } from "./sent-packets.ts";
 
 /** Puts datagrams on the wire; `false` where the world's queue is full. */
 export type SendOn = (channel: Channel, bytes: Uint8Array, segmentBytes: number) => boolean;
-
-/** What may leave at once where records leave in trains: two of them. */
-const TRAINS_BYTES = 2 * RECORD_BYTES_MAX;
-
-/** How much time's worth of datagrams leaves in one turn: each turn has its price. */
-const TURN_US = 3 * MS;
 
 /**
  * The reliable lane, sending: seals what waits into records, cuts them into packets, and sends
@@ -45,28 +34,25 @@ const TURN_US = 3 * MS;
  * once. A record is kept until the peer has opened it, not only until its packets have arrived.
  */
 export class RecordSender {
-  readonly #keys: SealKeys;
-  readonly #peer: number;
+  readonly #sealer: RecordSealer;
   readonly #rtt: RttEstimator;
   readonly #outgoing: Outgoing;
-  readonly #pacer = new Pacer();
   #controller: Controller;
   readonly #records = new Map<number, OutRecord>();
   readonly #sent = new SentPackets();
   /** Records of which every packet has just been acknowledged. */
   readonly #complete: OutRecord[] = [];
-  #lost: Fragment[] = [];
+  readonly #repairs = new Repairs();
+  /** How many records wait or are under way that the law paces. */
+  #bulk = 0;
+  readonly #small = new Pacer();
   /** The record whose last fragments have not been sent yet. */
   #open: OutRecord | undefined;
-  #nextRecord = 0;
   #nextPacket = 1;
   #inFlightBytes = 0;
   #outstandingBytes = 0;
   #peerWindowBytes = RECEIVE_WINDOW_BYTES;
   #largestAcked = 0;
-  #single = false;
-  /** Length of the datagrams that records are cut into from now on. */
-  #segmentBytes = DATAGRAM_BYTES_INITIAL;
   #congestedAtUs = Number.NEGATIVE_INFINITY;
   #lossDue: Due = NEVER;
   #lastSentAtUs = 0;
@@ -89,8 +75,7 @@ export class RecordSender {
     readonly outgoing: Outgoing;
     readonly controller: Controller;
   }) {
-    this.#keys = options.keys;
-    this.#peer = options.peer;
+    this.#sealer = new RecordSealer(options.keys, options.peer, options.outgoing);
     this.#rtt = options.rtt;
     this.#outgoing = options.outgoing;
     this.#controller = options.controller;
@@ -118,13 +103,13 @@ export class RecordSender {
 
   /** Whether it seems that datagrams of more than the first length no longer come through. */
   suspectsBlackHole(nowUs: number): boolean {
-    if (this.#segmentBytes === DATAGRAM_BYTES_INITIAL) return false;
+    if (this.#sealer.segmentBytes === DATAGRAM_BYTES_INITIAL) return false;
     return this.#longLosses.isBlackHole(nowUs, this.ptoUs, this.#backoffs);
   }
 
   /** Whether the numbers of packets or records have run out. */
   get exhausted(): boolean {
-    return this.#nextPacket >= NUMBER_MAX || this.#nextRecord >= NUMBER_MAX;
+    return this.#nextPacket >= NUMBER_MAX || this.#sealer.exhausted;
   }
 
   /** Bytes put on the wire so far, headers and repetitions included. */
@@ -154,6 +139,27 @@ export class RecordSender {
     this.#controller.onPersistentCongestion(nowUs);
   }
 
+  /** The peer says when packets reached it. */
+  onArrivals(nowUs: number, heardAtUs: number, arrivals: Arrivals): void {
+    this.#controller.onArrivals(nowUs, heardAtUs, arrivals);
+    this.#backoffs = 0;
+  }
+
+  /** Whether the law wants a probe to leave now. */
+  wantsProbe(nowUs: number): boolean {
+    return this.#controller.wantsProbe(nowUs);
+  }
+
+  /** A probe of the law's has left. */
+  onProbeSent(nowUs: number, packet: number, bytes: number): void {
+    this.#controller.onSent(nowUs, { packet, bytes, probe: true });
+  }
+
+  /** For how long the law has held everything back because of others. */
+  busyUs(nowUs: number): number {
+    return this.#controller.busyUs(nowUs);
+  }
+
   /** The number for a packet that is not ours to send again. */
   takePacketNumber(): number {
     return this.#nextPacket++;
@@ -166,6 +172,10 @@ export class RecordSender {
 
   /** When {@link onTimer} must be called. */
   due(): Due {
+    return earlier(this.#controller.due(), this.#ownDue());
+  }
+
+  #ownDue(): Due {
     if (this.#records.size === 0) return this.#paced;
     const ptoUs = this.#rtt.ptoUs(ACK_DELAY_US_MAX, this.#backoffs);
     const probe = { atUs: this.#lastSentAtUs + ptoUs, reason: "probe" };
@@ -174,6 +184,7 @@ export class RecordSender {
   }
 
   onTimer(nowUs: number): void {
+    if (this.#controller.due().atUs <= nowUs) this.#controller.onTimer(nowUs);
     if (this.#lossDue.atUs <= nowUs) this.#detectLoss(nowUs);
     if (this.#records.size === 0) return;
     if (this.#lastSentAtUs + this.#rtt.ptoUs(ACK_DELAY_US_MAX, this.#backoffs) <= nowUs) {
@@ -185,6 +196,8 @@ export class RecordSender {
   pump(nowUs: number, send: SendOn): void {
     this.#lateness.look(nowUs, this.#paced.atUs);
     this.#paced = NEVER;
+    this.#controller.onWaiting(nowUs, this.#bulk > 0 || this.#outgoing.hasBulk);
+    if (!this.#controller.inTrains) this.#pumpSmall(nowUs, send);
     while (!this.#blocked) {
       const next = this.#nextToSend(nowUs);
       if (next === undefined) return;
@@ -194,9 +207,29 @@ export class RecordSender {
     }
   }
 
+  /** Sends small messages past what the law holds back: they are few, and others wait for them. */
+  #pumpSmall(nowUs: number, send: SendOn): void {
+    while (!this.#blocked && this.#small.allowance(nowUs, SMALL_RATE) > 0) {
+      const again = this.#repairs.first(this.#isNeeded, isUrgent);
+      const isNext = this.#outgoing.hasSmall;
+      const sealed = again === undefined && isNext ? this.#seal(nowUs) : undefined;
+      for (let fragment = 0; fragment < (sealed?.fragments ?? 0); fragment += 1) {
+        if (sealed !== undefined) this.#repairs.add(sealed, fragment);
+      }
+      const next = again ?? this.#repairs.first(this.#isNeeded, isUrgent);
+      if (next === undefined) return;
+      this.#sendSome(nowUs, next, 1, send);
+    }
+  }
+
+  /** Whether the law lets nothing go and time alone will not change that. */
+  #isHushed(nowUs: number): boolean {
+    return this.#controller.allowedAtUs(nowUs) === Number.POSITIVE_INFINITY;
+  }
+
   /** Cuts records into datagrams of this length; larger ones that are not done are sealed anew. */
   useSegmentBytes(nowUs: number, bytes: number): void {
-    this.#segmentBytes = bytes;
+    this.#sealer.segmentBytes = bytes;
     this.#longLosses.begin(nowUs);
     this.#sealAnew((record) => record.segmentBytes > bytes && record.image.length > bytes);
   }
@@ -205,8 +238,8 @@ export class RecordSender {
   onAck(nowUs: number, ack: AckFrame): boolean {
     // What we keep for a peer is ours to bound, whatever it is ready to take.
     this.#peerWindowBytes = Math.min(ack.windowBytes, RECEIVE_WINDOW_BYTES);
-    if (ack.single && !this.#single) this.#sealAnew((record) => record.fragments > 1);
-    this.#single = ack.single;
+    if (ack.single && !this.#sealer.single) this.#sealAnew((record) => record.fragments > 1);
+    this.#sealer.single = ack.single;
     const ackedBytes = this.#applyRanges(nowUs, ack) + this.#applyRecords(ack);
     if (ackedBytes > 0) {
       this.#backoffs = 0;
@@ -217,13 +250,14 @@ export class RecordSender {
     return ackedBytes > 0;
   }
 
+  readonly #isNeeded = ({ record, fragment }: Fragment): boolean =>
+    this.#records.get(record.number) === record &&
+    record.packets[fragment] === 0 &&
+    record.acked[fragment] === 0;
+
   #nextToSend(nowUs: number): Fragment | undefined {
-    for (let lost = this.#lost[0]; lost !== undefined; lost = this.#lost[0]) {
-      const { record, fragment } = lost;
-      const needed = this.#records.get(record.number) === record && record.packets[fragment] === 0;
-      if (needed && record.acked[fragment] === 0) return lost;
-      this.#lost.shift();
-    }
+    const again = this.#repairs.first(this.#isNeeded);
+    if (again !== undefined) return again;
     if (this.#open === undefined) this.#open = this.#seal(nowUs);
     return this.#open && { record: this.#open, fragment: this.#open.unsent };
   }
@@ -242,16 +276,15 @@ export class RecordSender {
     const { inTrains } = this.#controller;
     // A train that is cut at the edge of the window costs as much as a whole one.
     if (inTrains && roomBytes < leftBytes && this.#inFlightBytes > 0) return 0;
-    const rate = this.#controller.pacingRate();
-    // Who is often late must send more at a time, or the line is idle until he is back.
-    const lateBytes = (rate * (this.#lateness.us + 2 * TURN_US)) / SECOND;
-    const allowedBytes = this.#pacer.allowance(nowUs, rate, inTrains ? TRAINS_BYTES : lateBytes);
+    const isPaced = inTrains || !isUrgent(record);
+    const allowedBytes = isPaced
+      ? this.#controller.allowance(nowUs, this.#lateness.us)
+      : this.#small.allowance(nowUs, SMALL_RATE);
     if (allowedBytes <= 0) {
-      const turnBytes = inTrains ? 1 : (rate * TURN_US) / SECOND;
-      this.#paced = {
-        atUs: Math.max(nowUs + 1, this.#pacer.nextAtUs(rate, turnBytes)),
-        reason: "pacing",
-      };
+      const atUs = isPaced
+        ? Math.ceil(this.#controller.allowedAtUs(nowUs))
+        : this.#small.nextAtUs(SMALL_RATE);
+      this.#paced = { atUs: Math.max(nowUs + 1, atUs), reason: "pacing" };
       return 0;
     }
     const mostBytes = inTrains ? roomBytes : Math.min(roomBytes, allowedBytes);
@@ -273,55 +306,42 @@ export class RecordSender {
     }
     const roomBytes = this.#controller.windowBytes() - this.#inFlightBytes - bytes.length;
     const appLimited = this.#outgoing.empty && roomBytes > 4 * segmentBytes;
+    const isPaced = this.#controller.inTrains || !isUrgent(record);
     for (let index = 0; index < count; index += 1) {
       const packet = this.#nextPacket++;
+      const lengthBytes = datagramBytes(record, fragment + index);
+      if (isPaced) this.#controller.onSent(nowUs, { packet, bytes: lengthBytes, probe: false });
       this.#sent.add(packet, { record, fragment: fragment + index, atUs: nowUs, appLimited });
       record.packets[fragment + index] = packet;
     }
     this.#inFlightBytes += bytes.length;
     this.#probes = Math.max(0, this.#probes - count);
-    this.#pacer.onSent(bytes.length);
+    if (!isPaced) this.#small.onSent(bytes.length);
     this.#sentBytes += bytes.length;
     this.#lastSentAtUs = nowUs;
     this.#owedSinceUs ??= nowUs;
-    if (fragment < record.unsent) {
-      this.#lost.shift();
-    } else {
-      record.unsent += count;
-      if (record.unsent === record.fragments) this.#open = undefined;
-    }
+    this.#repairs.delete(next);
+    if (fragment < record.unsent) return;
+    record.unsent += count;
+    if (record.unsent < record.fragments) return;
+    if (this.#open === record) this.#open = undefined;
   }
 
   /** Seals the next record; `undefined` where nothing waits or the peer has no room for it. */
   #seal(nowUs: number): OutRecord | undefined {
-    const bytesMax = this.#recordBytesMax();
-    const oldest = this.#records.keys().next().value ?? this.#nextRecord;
+    const bytesMax = this.#sealer.bytesMax(this.#controller.lineRate());
+    const oldest = this.#records.keys().next().value ?? this.#sealer.next;
     if (this.#outgoing.empty || this.exhausted) return undefined;
-    if (this.#nextRecord - oldest >= RECORD_WINDOW) return undefined;
+    if (this.#sealer.next - oldest >= RECORD_WINDOW) return undefined;
     if (this.#outstandingBytes > 0 && this.#outstandingBytes + bytesMax > this.#peerWindowBytes) {
       return undefined;
     }
-    const plaintext = this.#outgoing.take(bytesMax);
-    if (plaintext === undefined) return undefined;
-    const number = this.#nextRecord++;
-    const phase = this.#keys.phase(nowUs);
-    const channel = CHANNELS[plaintext.channel];
-    const name = { channel, lane: "reliable" as const, phase, destination: this.#peer };
-    const header = { ...name, record: number };
-    const sealed = this.#keys.seal(header, plaintext.bytes);
-    const record = cutRecord(header, sealed, this.#segmentBytes);
-    this.#records.set(number, record);
+    const record = this.#sealer.seal(nowUs, bytesMax);
+    if (record === undefined) return undefined;
+    this.#records.set(record.number, record);
+    if (!isUrgent(record)) this.#bulk += 1;
     this.#outstandingBytes += record.image.length;
     return record;
-  }
-
-  /** Most bytes of the next record's plaintext: as many as fill its datagrams. */
-  #recordBytesMax(): number {
-    const payloadBytes = this.#segmentBytes - RECORD_HEADER_BYTES;
-    const lineBytes = (this.#controller.pacingRate() * RECORD_US_MAX) / SECOND;
-    const sealedBytes = Math.min(RECORD_BYTES_MAX + TAG_BYTES, lineBytes);
-    const fragments = Math.min(FRAGMENTS_MAX, Math.floor(sealedBytes / payloadBytes));
-    return (this.#single ? 1 : Math.max(1, fragments)) * payloadBytes - TAG_BYTES;
   }
 
   /** Takes acknowledged packets out of flight; returns their bytes. */
@@ -329,7 +349,7 @@ export class RecordSender {
     let ackedBytes = 0;
     let appLimited = true;
     let newestAtUs: number | undefined;
-    for (const { first, last } of this.#clip(ack.ranges)) {
+    for (const { first, last } of this.#sent.clip(ack.ranges, this.#nextPacket)) {
       for (let packet = last; packet >= first; packet -= 1) {
         const record = this.#sent.recordOf(packet);
         if (record === undefined) continue;
@@ -354,23 +374,6 @@ export class RecordSender {
         : Math.max(1, rttUs - Math.min(ack.delayUs, rttUs));
     this.#controller.onAcked(nowUs, { bytes: ackedBytes, rttUs: pathUs, appLimited });
     return ackedBytes;
-  }
-
-  /** The parts of ranges in which packets may be that are still under way. */
-  #clip(ranges: readonly PacketRange[]): readonly PacketRange[] {
-    const oldest = this.#sent.size === 0 ? this.#nextPacket : this.#sent.oldest;
-    const clipped: PacketRange[] = [];
-    // Ranges that a peer means do not overlap: no more than all packets need be looked at.
-    let looks = this.#nextPacket - oldest;
-    for (const range of ranges) {
-      if (looks <= 0) break;
-      const first = Math.max(range.first, oldest);
-      const last = Math.min(range.last, this.#nextPacket - 1);
-      if (first > last) continue;
-      looks -= last - first + 1;
-      clipped.push({ first, last });
-    }
-    return clipped;
   }
 
   #noteAcked(nowUs: number, record: OutRecord, fragment: number): void {
@@ -402,6 +405,7 @@ export class RecordSender {
       if (packet !== 0) bytes += this.#takeOut(packet, record, fragment);
     }
     this.#records.delete(record.number);
+    if (!isUrgent(record)) this.#bulk -= 1;
     this.#outstandingBytes -= record.image.length;
     if (this.#open === record) this.#open = undefined;
     dropImage(record);
@@ -420,13 +424,14 @@ export class RecordSender {
   #loseOldest(packet: number, record: OutRecord): void {
     const fragment = this.#sent.fragmentOf(packet);
     this.#longLosses.onLost(this.#takeOut(packet, record, fragment));
-    this.#lost.push({ record, fragment });
+    this.#repairs.add(record, fragment);
   }
 
   #detectLoss(nowUs: number): void {
     const lossDelayUs = this.#rtt.lossDelayUs;
     this.#lossDue = NEVER;
     let newestLostAtUs = Number.NEGATIVE_INFINITY;
+    let lost = 0;
     for (let packet = this.#sent.oldest; packet < this.#largestAcked; packet += 1) {
       const record = this.#sent.recordOf(packet);
       if (record === undefined) continue;
@@ -437,8 +442,10 @@ export class RecordSender {
         break;
       }
       newestLostAtUs = atUs;
+      lost += 1;
       this.#loseOldest(packet, record);
     }
+    if (lost > 0) this.#controller.onLost(nowUs, lost);
     // One reaction for all that was lost in the round trip after the last one.
     if (newestLostAtUs > this.#congestedAtUs) {
       this.#congestedAtUs = nowUs;
@@ -450,17 +457,19 @@ export class RecordSender {
   #probe(nowUs: number): void {
     this.#backoffs += 1;
     this.#lastSentAtUs = nowUs;
-    this.#probes = 2;
+    // Where the law is silent it asks by itself; only small messages are worth to ask with.
+    const isHushed = this.#isHushed(nowUs);
+    this.#probes = isHushed ? 0 : 2;
     if (this.#backoffs === 3) this.#controller.onPersistentCongestion(nowUs);
     let oldest = 0;
     const { end } = this.#sent;
     for (let packet = this.#sent.oldest; packet < end; packet += 1) {
       const record = this.#sent.recordOf(packet);
-      if (record === undefined) continue;
+      if (record === undefined || (isHushed && !isUrgent(record))) continue;
       if (oldest++ >= 2 && this.#backoffs < 3) return;
       this.#loseOldest(packet, record);
     }
-    if (oldest > 0 || this.#lost.length > 0) return;
+    if (oldest > 0 || !this.#repairs.empty) return;
     // Every packet that is under way has been acknowledged, and yet this record is not open.
     const [record] = this.#records.values();
     if (record !== undefined) this.#sendWhole(record);
@@ -471,7 +480,7 @@ export class RecordSender {
     record.acked.fill(0);
     record.ackedCount = 0;
     for (let fragment = 0; fragment < record.unsent; fragment += 1) {
-      this.#lost.push({ record, fragment });
+      this.#repairs.add(record, fragment);
     }
   }
 
@@ -479,19 +488,14 @@ export class RecordSender {
   #sealAnew(isWrong: (record: OutRecord) => boolean): void {
     for (const record of [...this.#records.values()].reverse()) {
       if (!isWrong(record)) continue;
-      const { number, channel, phase } = record;
-      const name = { channel, lane: "reliable" as const, phase, destination: this.#peer };
-      const plaintext = this.#keys.reopen({ ...name, record: number }, joinRecord(record));
+      this.#sealer.unseal(record);
       this.#letGo(record);
-      const frames = (plaintext && readFrames(plaintext)) ?? [];
-      this.#outgoing.putBack(channelOf(channel) ?? "message-small", frames);
-      this.#outgoing.add("reply-small", { kind: "abandon", record: number });
     }
   }
 }
 
-/** A part of a record that is to be sent. */
-type Fragment = { readonly record: OutRecord; readonly fragment: number };
+/** Whether a record is of small messages, which no law across a line holds back. */
+const isUrgent = (record: OutRecord): boolean => isSmall(record.channel);
 
 function isDone(ack: AckFrame, record: number): boolean {
   if (record < ack.recordFloor) return true;

@@ -1,3 +1,5 @@
+import type { PacketRange } from "../wire/frames.ts";
+
 /** A sealed record that the peer has not said it has opened. */
 export type OutRecord = {
   readonly number: number;
@@ -106,6 +108,27 @@ export class SentPackets {
   delete(packet: number): void {
     this.#records[packet & this.#mask] = undefined;
     this.#size -= 1;
+  }
+
+  /**
+   * The parts of ranges in which packets may be that are still under way.
+   *
+   * @param next - The number of the next packet.
+   */
+  clip(ranges: readonly PacketRange[], next: number): readonly PacketRange[] {
+    const oldest = this.size === 0 ? next : this.oldest;
+    const clipped: PacketRange[] = [];
+    // Ranges that a peer means do not overlap: no more than all packets need be looked at.
+    let looks = next - oldest;
+    for (const range of ranges) {
+      if (looks <= 0) break;
+      const first = Math.max(range.first, oldest);
+      const last = Math.min(range.last, next - 1);
+      if (first > last) continue;
+      looks -= last - first + 1;
+      clipped.push({ first, last });
+    }
+    return clipped;
   }
 
   #enlarge(packet: number): void {

@@ -81,6 +81,8 @@ export type RecordDatagram = {
   /** Whether this is the record's last fragment. */
   readonly last: boolean;
   readonly payload: Uint8Array;
+  /** When it arrived, where that is known more exactly than by the step that applies it. */
+  arrivedAtUs?: number | undefined;
 };
 
 /** Why bytes are not a datagram of ours. Every one is a peer's doing: counted, never thrown. */
@@ -302,6 +304,7 @@ function readRecord(bytes: Uint8Array, at: number): Result<ReadDatagram, Datagra
     fragment: bytes[at + 13] ?? 0,
     last: (first & LAST_BIT) !== 0,
     payload: bytes.subarray(payloadAt, payloadAt + length),
+    arrivedAtUs: undefined,
   });
 }
 

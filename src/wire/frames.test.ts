@@ -22,7 +22,6 @@ const ACK: AckFrame = {
     { first: 1, last: 3 },
   ],
   delayUs: 0x0102,
-  arrivedAtUs: 0x01_00_00_00_00,
   windowBytes: 0x40_00_00,
   recordFloor: 5,
   recordsDone: Uint8Array.of(0xa0),
@@ -33,7 +32,7 @@ test.each<readonly [string, Frame, string]>([
   [
     "FR2: an ACK",
     ACK,
-    "010100000102000000010000000000400000" +
+    "01010000010200400000" +
       "020000000900 00000a0000000100000003".replaceAll(" ", "") +
       "0000000501a0",
   ],
@@ -146,6 +145,19 @@ function written(frames: readonly Frame[]): Uint8Array {
   return writer.written().slice();
 }
 
+/** What differences of packets and of times can be. */
+const SHORT = { min: -0x80_00, max: 0x7f_ff };
+
+function arrivals(first: number, steps: readonly (readonly [number, number])[]): Frame {
+  const saidAtUs = 0x01_00_00_00_00;
+  const arrived = [{ packet: first, atUs: saidAtUs - 5_000 }];
+  for (const [packets, us] of steps) {
+    const before = arrived.at(-1) ?? { packet: 0, atUs: 0 };
+    arrived.push({ packet: before.packet + packets, atUs: before.atUs + us });
+  }
+  return { kind: "arrivals", arrived, saidAtUs };
+}
+
 function frame(): fc.Arbitrary<Frame> {
   const u32 = fc.nat(0xff_ff_ff_ff);
   const data = fc.uint8Array({ maxLength: 300 });
@@ -157,7 +169,6 @@ function frame(): fc.Arbitrary<Frame> {
       kind: fc.constant("ack" as const),
       ranges: fc.array(range, { maxLength: ACK_RANGES_MAX }),
       delayUs: u32,
-      arrivedAtUs: fc.maxSafeNat(),
       windowBytes: u32,
       recordFloor: u32,
       recordsDone: fc.uint8Array({ maxLength: ACK_BITMAP_BYTES_MAX }),
@@ -167,6 +178,10 @@ function frame(): fc.Arbitrary<Frame> {
     fc.record({ kind: fc.constant("block" as const), requestId: u32, offsetBytes: u32, data }),
     fc.record({ kind: fc.constant("abandon" as const), record: u32 }),
     fc.constant({ kind: "ping" as const }),
+    fc.record({ kind: fc.constant("probe" as const), busyMs: u32 }),
+    fc
+      .tuple(u32, fc.array(fc.tuple(fc.integer(SHORT), fc.integer(SHORT)), { maxLength: 63 }))
+      .map(([first, steps]) => arrivals(first, steps)),
     fc.record({
       kind: fc.constantFrom("challenge" as const, "response" as const),
       token: fc.uint8Array({ minLength: TOKEN_BYTES, maxLength: TOKEN_BYTES }),

@@ -12,8 +12,6 @@ export type AckFrame = {
   readonly ranges: readonly PacketRange[];
   /** How long the newest packet waited for this acknowledgement. */
   readonly delayUs: number;
-  /** When the newest packet arrived, on the receiver's clock. */
-  readonly arrivedAtUs: number;
   /** How many bytes of unfinished records the receiver is ready to hold. */
   readonly windowBytes: number;
   /** Every record of the reliable lane below this number is done. */
@@ -24,9 +22,23 @@ export type AckFrame = {
   readonly single: boolean;
 };
 
+/**
+ * When packets reached a receiver, in the order in which they came; all in whole microseconds by its
+ * own clock. Those that follow each other must do so closely ({@link followsClosely}).
+ */
+export type ArrivalsFrame = {
+  readonly kind: "arrivals";
+  readonly arrived: readonly { readonly packet: number; readonly atUs: number }[];
+  /** When the receiver said so. */
+  readonly saidAtUs: number;
+};
+
 /** What a sealed record is made of. */
 export type Frame =
   | AckFrame
+  | ArrivalsFrame
+  /** Asks to be told at once when it arrived, and says for how long the line has been busy. */
+  | { readonly kind: "probe"; readonly busyMs: number }
   /** A part of the stream of messages. */
   | { readonly kind: "stream"; readonly offsetBytes: number; readonly data: Uint8Array }
   /** A part of what a request asked for. */
@@ -59,6 +71,9 @@ export const STREAM_OVERHEAD_BYTES = 11;
 /** What a block frame adds to its data, in bytes. */
 export const BLOCK_OVERHEAD_BYTES = 11;
 
+/** Most packets of which one frame says when they arrived: what surely fits beside an ACK. */
+export const ARRIVALS_MAX = 64;
+
 /** Length of the token of a challenge. */
 export const TOKEN_BYTES = 8;
 
@@ -72,6 +87,8 @@ const TYPE = {
   close: 6,
   challenge: 7,
   response: 8,
+  arrivals: 9,
+  probe: 10,
 } as const;
 
 /** Fills a record's plaintext up with zeros, which end it. */
@@ -85,6 +102,12 @@ export function writeFrame(writer: ByteWriter, frame: Frame): void {
   switch (frame.kind) {
     case "ack":
       writeAck(writer, frame);
+      break;
+    case "arrivals":
+      writeArrivals(writer, frame);
+      break;
+    case "probe":
+      writer.u32(frame.busyMs);
       break;
     case "stream":
       writer.u64(frame.offsetBytes);
@@ -131,6 +154,10 @@ function readFrame(type: number, reader: ByteReader): Frame | undefined {
   switch (type) {
     case TYPE.ack:
       return readAck(reader);
+    case TYPE.arrivals:
+      return readArrivals(reader);
+    case TYPE.probe:
+      return { kind: "probe", busyMs: reader.u32() };
     case TYPE.stream:
       return { kind: "stream", offsetBytes: reader.u64(), data: reader.bytes(reader.u16()) };
     case TYPE.block:
@@ -161,7 +188,6 @@ function readFrame(type: number, reader: ByteReader): Frame | undefined {
 function writeAck(writer: ByteWriter, ack: AckFrame): void {
   writer.u8(ack.single ? 1 : 0);
   writer.u32(ack.delayUs);
-  writer.u64(ack.arrivedAtUs);
   writer.u32(ack.windowBytes);
   writer.u8(ack.ranges.length);
   for (const { first, last } of ack.ranges) {
@@ -175,7 +201,6 @@ function writeAck(writer: ByteWriter, ack: AckFrame): void {
 function readAck(reader: ByteReader): AckFrame | undefined {
   const single = reader.u8() === 1;
   const delayUs = reader.u32();
-  const arrivedAtUs = reader.u64();
   const windowBytes = reader.u32();
   const rangeCount = reader.u8();
   if (rangeCount > ACK_RANGES_MAX) return undefined;
@@ -191,12 +216,59 @@ function readAck(reader: ByteReader): AckFrame | undefined {
     kind: "ack",
     ranges,
     delayUs,
-    arrivedAtUs,
     windowBytes,
     recordFloor,
     recordsDone,
     single,
   };
+}
+
+/** The first packet and the times in full; then what each differs by from the one before. */
+function writeArrivals(writer: ByteWriter, { arrived, saidAtUs }: ArrivalsFrame): void {
+  const [first] = arrived;
+  writer.u64(saidAtUs);
+  writer.u8(arrived.length);
+  writer.u32(first?.packet ?? 0);
+  writer.u32(Math.min(0xff_ff_ff_ff, saidAtUs - (first?.atUs ?? saidAtUs)));
+  for (const [index, { packet, atUs }] of arrived.entries()) {
+    const before = arrived[index - 1];
+    if (before === undefined) continue;
+    writer.u16((packet - before.packet) & 0xff_ff);
+    writer.u16((atUs - before.atUs) & 0xff_ff);
+  }
+}
+
+function readArrivals(reader: ByteReader): ArrivalsFrame | undefined {
+  const saidAtUs = reader.u64();
+  const count = reader.u8();
+  if (count > ARRIVALS_MAX) return undefined;
+  let packet = reader.u32();
+  let atUs = saidAtUs - reader.u32();
+  const arrived: { packet: number; atUs: number }[] = [];
+  for (let index = 0; index < count; index += 1) {
+    if (index > 0) {
+      packet += signed(reader.u16());
+      atUs += signed(reader.u16());
+    }
+    arrived.push({ packet, atUs });
+  }
+  return { kind: "arrivals", arrived, saidAtUs };
+}
+
+/** Whether the difference between two that follow each other can be told. */
+export function followsClosely(
+  before: { readonly packet: number; readonly atUs: number },
+  next: { readonly packet: number; readonly atUs: number },
+): boolean {
+  return isShort(next.packet - before.packet) && isShort(next.atUs - before.atUs);
+}
+
+function isShort(difference: number): boolean {
+  return signed(difference & 0xff_ff) === difference;
+}
+
+function signed(bits: number): number {
+  return (bits << 16) >> 16;
 }
 
 function writeShort(writer: ByteWriter, bytes: Uint8Array): void {

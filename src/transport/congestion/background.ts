@@ -1,127 +1,506 @@
-import { MIB, MS, SECOND } from "../../base/units.ts";
-import { type Acked, type Controller, DATAGRAM_BYTES, WINDOW_BYTES_MIN } from "./controller.ts";
+import { type Due, NEVER } from "../../base/machine.ts";
+import { Prng } from "../../base/prng.ts";
+import { MS, SECOND } from "../../base/units.ts";
+import {
+  BURST_TRIES,
+  GREETINGS,
+  LINE_RATE_INITIAL,
+  OTHERS_MIN,
+  PAIR_PACKETS,
+  POLICED_US,
+  PROBE_UP_SLACK_US,
+  RAMP,
+  RATE_MAX,
+  SHARE_DOWN,
+  START_GAIN,
+  START_RATE,
+  TRAIN_RATE,
+  UNCALIBRATED,
+} from "./adaptive/constants.ts";
+import { Credit } from "./adaptive/credit.ts";
+import { LineView } from "./adaptive/line-view.ts";
+import { Losses } from "./adaptive/losses.ts";
+import { ProbeUp } from "./adaptive/probe-up.ts";
+import { Probes } from "./adaptive/probes.ts";
+import { SHARE_FULL, Share } from "./adaptive/share.ts";
+import { type Occasion, Silence } from "./adaptive/silence.ts";
+import { type State, USING } from "./adaptive/state.ts";
+import { Step } from "./adaptive/step.ts";
+import {
+  burstPackets,
+  burstRate,
+  isEmpty,
+  judgeForeign,
+  lastingForeignUs,
+  startVerdict,
+  trainPackets,
+  trainVerdict,
+} from "./adaptive/verdicts.ts";
+import {
+  type Arrivals,
+  type Controller,
+  type ControllerStatus,
+  type Sent,
+  WINDOW_BYTES_MIN,
+} from "./controller.ts";
 
-const WINDOW_BYTES_MAX = 4 * MIB;
-
-/** The first rate, in bytes a second: ten datagrams in 20 ms. */
-const RATE_INITIAL = (10 * DATAGRAM_BYTES * SECOND) / (20 * MS);
-
-/** The slowest rate, in bytes a second, however full the line. */
-const RATE_MIN = (2 * DATAGRAM_BYTES * SECOND) / SECOND;
-
-/** The queue we may hold in the edge router. */
-const QUEUE_TARGET_US = 10 * MS;
-
-/** The shortest round over which a delivery rate is measured: Node's timers are 1 ms coarse. */
-const ROUND_US_MIN = 20 * MS;
-
-/** For how many rounds the largest delivery rate stands for the line's. */
-const RATE_ROUNDS = 10;
-
-/** How long the smallest round trip stands for the empty path before it is learnt anew. */
-const BASE_US_MAX = 60 * SECOND;
-
-/** For how many rounds the queue is let run empty before the smallest round trip is learnt anew. */
-const DRAIN_ROUNDS = 3;
-
-/** Late timers and batched acknowledgements on both sides, which are no queue. */
-const SLACK_US = 60 * MS;
-
-/**
- * Over what time the smallest round trip shows the queue. A peer that waits for its processor
- * answers everything late but the last of what it found, and a round may end before that.
- */
-const QUEUE_US = 60 * MS;
-
-/** What has happened in the present round. */
-type Round = { startUs: number; deliveredBytes: number; minRttUs: number; limited: boolean };
-
-/**
- * A first Background controller: sends at the rate that the line delivers, a little faster while
- * the queue is nearly empty and slower while it is not.
- *
- * The delivery rate and the smallest round trip are measured as BBR does (Cardwell et al., 2016);
- * unlike BBR the gain follows the queueing delay, round by round, so that a standing queue, ours
- * or another's, slows us down at once. The window only bounds what a stalled peer can have.
- */
-export function background(): Controller {
-  let baseUs = Number.POSITIVE_INFINITY;
-  let baseSinceUs = 0;
-  let smoothedUs = 20 * MS;
-  let gain = 2;
-  let searching = true;
-  let drainRounds = 0;
-  let rates: readonly number[] = [RATE_INITIAL];
-  let queues: readonly { readonly atUs: number; readonly queueUs: number }[] = [];
-  let round: Round = newRound(0);
-
-  const queueNowUs = (): number =>
-    queues.length === 0 ? 0 : Math.min(...queues.map((seen) => seen.queueUs));
-  const lineRate = (): number => Math.max(RATE_MIN, ...rates);
-
-  const endRound = (nowUs: number): void => {
-    const recent = queues.filter(({ atUs }) => atUs > nowUs - QUEUE_US);
-    queues = [...recent, { atUs: nowUs, queueUs: Math.max(0, round.minRttUs - baseUs) }];
-    const queueUs = queueNowUs();
-    const delivered = (round.deliveredBytes * SECOND) / (nowUs - round.startUs);
-    // No more arrives than was sent: what goes beyond came at once after a wait.
-    const rate = Math.min(delivered, Math.max(gain, 1) * lineRate());
-    // A round in which we had little to say shows a lower bound of the line's rate only.
-    if (!round.limited || rate > lineRate()) rates = [...rates.slice(1 - RATE_ROUNDS), rate];
-    if (queueUs > QUEUE_TARGET_US) searching = false;
-    if (drainRounds === 1) {
-      baseUs = round.minRttUs;
-      baseSinceUs = nowUs;
-    }
-    drainRounds = Math.max(0, drainRounds - 1);
-    if (drainRounds === 0 && nowUs - baseSinceUs > BASE_US_MAX) drainRounds = DRAIN_ROUNDS;
-    const room = 1 - queueUs / QUEUE_TARGET_US;
-    // What we change shows two round trips later: a gain that does not fall with the round trip
-    // makes the queue swing (measured at 100 ms: up to 90 ms in place of 12).
-    const slope = Math.min(1 / 4, QUEUE_TARGET_US / (3 * Math.max(ROUND_US_MIN, smoothedUs)));
-    gain = searching ? 2 : Math.min(1.25, Math.max(0.5, 1 + room * slope));
-    if (drainRounds > 0) gain = 0.5;
-    round = newRound(nowUs);
-  };
-
-  return {
-    inTrains: false,
-    onAcked: (nowUs: number, acked: Acked): void => {
-      round.deliveredBytes += acked.bytes;
-      if (acked.appLimited) round.limited = true;
-      if (acked.rttUs === undefined) return;
-      smoothedUs += (acked.rttUs - smoothedUs) / 8;
-      if (acked.rttUs <= baseUs) {
-        baseUs = acked.rttUs;
-        baseSinceUs = nowUs;
-      }
-      round.minRttUs = Math.min(round.minRttUs, acked.rttUs);
-      if (nowUs - round.startUs >= Math.max(ROUND_US_MIN, smoothedUs)) endRound(nowUs);
-    },
-    onCongestion: (): void => {
-      if (searching) rates = rates.map((rate) => rate * 0.7);
-      searching = false;
-      gain = Math.min(gain, 0.85);
-    },
-    onPersistentCongestion: (): void => {
-      rates = [RATE_INITIAL];
-      searching = true;
-    },
-    windowBytes: () => {
-      const holdUs = Math.min(baseUs, SECOND) + QUEUE_TARGET_US + SLACK_US;
-      const bytes = (2 * lineRate() * holdUs) / SECOND;
-      return Math.min(WINDOW_BYTES_MAX, Math.max(10 * WINDOW_BYTES_MIN, bytes));
-    },
-    pacingRate: () => gain * lineRate(),
-    status: () => ({
-      // Our own queue is shorter: what makes it twice as long is somebody else's.
-      state: searching ? "seeking" : queueNowUs() > 2 * QUEUE_TARGET_US ? "yielding" : "steady",
-      capacityBytesPerS: lineRate(),
-      queueUs: queueNowUs(),
-    }),
-  };
+/** The Background protocol's law, which uses a line only while nobody else does; {@link Background}. */
+export function background(seed: number): Controller {
+  return new Background(seed);
 }
 
-function newRound(startUs: number): Round {
-  return { startUs, deliveredBytes: 0, minRttUs: Number.POSITIVE_INFINITY, limited: false };
+/**
+ * Sends at the rate of the line as long as it is ours alone, and stops within a round trip once
+ * others are there, whose packets it sees as a wait that is not its own.
+ *
+ * What it borrows: pacing at a modelled rate and probing it from BBR (Cardwell et al., 2016), the
+ * algebra of competing rates from Nimbus (Goyal et al., 2022), the two steps of yielding from TCP-LP
+ * (Kuzmanovic and Knightly, 2003). `docs/adaptive.md` tells it to those who run networks.
+ */
+class Background implements Controller {
+  readonly inTrains = false;
+  readonly #line = new LineView();
+  readonly #losses = new Losses();
+  readonly #silence: Silence;
+  readonly #probes = new Probes();
+  readonly #up = new ProbeUp();
+  readonly #credit = new Credit();
+  #state: State = "greeting";
+  #sinceUs = 0;
+  readonly #share = new Share();
+  /** How fast we send in states that send. */
+  #rate = 0;
+  #step: Step | undefined;
+  #occasion: Occasion = "clear";
+  #burstTries = 0;
+  /** Whether we have ever used the line at the rate that is believed. */
+  #proven = false;
+  /** Whether the rate has been seen from above. */
+  #calibrated = false;
+  #waits = false;
+  #idleSinceUs = 0;
+  #ranSinceUs = 0;
+  #nextUpUs = 0;
+  #drainedAtUs = 0;
+
+  constructor(seed: number) {
+    this.#silence = new Silence(new Prng(seed));
+  }
+
+  onSent(nowUs: number, sent: Sent): void {
+    const bytes = this.#line.onSent(nowUs, sent);
+    if (sent.probe) return;
+    this.#credit.onSent(bytes);
+    if (USING.has(this.#state)) this.#losses.onSent();
+    this.#step?.onSent(nowUs, sent.packet, bytes);
+    if (this.#state === "step" && (this.#step?.leftBytes ?? 0) <= 0) this.#go(nowUs, "judging");
+  }
+
+  onArrivals(nowUs: number, heardAtUs: number, arrivals: Arrivals): void {
+    const isOurs = USING.has(this.#state) || this.#state === "drain";
+    if (this.#line.onArrivals(nowUs, { heardAtUs, arrivals }, isOurs)) this.#look(nowUs);
+  }
+
+  onAcked(): void {
+    // Arrivals say more, and sooner.
+  }
+
+  onLost(nowUs: number, packets: number): void {
+    if (!USING.has(this.#state)) return;
+    const rate = this.#losses.onLost(nowUs, packets, this.#line);
+    if (rate === undefined) return;
+    this.#line.capacity = rate;
+    this.#run(nowUs);
+    this.#nextUpUs = nowUs + POLICED_US;
+  }
+
+  onCongestion(): void {
+    // Losses with a queue come after the alarm; those without are `onLost`'s.
+  }
+
+  onPersistentCongestion(nowUs: number): void {
+    this.#line.forget();
+    this.#rate = 0;
+    this.#silence.clear();
+    this.#proven = false;
+    this.#probes.begin(nowUs);
+    this.#go(nowUs, "greeting");
+  }
+
+  onWaiting(nowUs: number, waits: boolean): void {
+    if (waits === this.#waits) return;
+    this.#waits = waits;
+    if (!waits) {
+      this.#idleSinceUs = nowUs;
+      return;
+    }
+    this.#probes.begin(nowUs);
+    const idleUs = nowUs - this.#idleSinceUs;
+    if (USING.has(this.#state) && idleUs > Math.max(SECOND, 4 * this.#line.roundUs)) {
+      this.#train(nowUs, "clear");
+    }
+  }
+
+  due(): Due {
+    if (!this.#waits && this.#state !== "judging") return NEVER;
+    return { atUs: Math.ceil(this.#dueUs()), reason: this.#state };
+  }
+
+  onTimer(nowUs: number): void {
+    if (nowUs < this.due().atUs) return;
+    switch (this.#state) {
+      case "step":
+        this.#step?.cut();
+        this.#go(nowUs, "judging");
+        break;
+      case "judging":
+        this.#judge(nowUs);
+        break;
+      case "quiet":
+        this.#tryAgain(nowUs);
+        break;
+      case "greeting":
+        break;
+      case "drain":
+        this.#endDrain(nowUs);
+        break;
+      default:
+        if (nowUs >= this.#unansweredUs()) this.#hush(nowUs);
+        else this.#goOn(nowUs);
+    }
+  }
+
+  wantsProbe(nowUs: number): boolean {
+    const isSilent = this.#state === "greeting" || this.#state === "quiet";
+    return this.#waits && isSilent && this.#probes.take(nowUs, this.#line);
+  }
+
+  busyUs(nowUs: number): number {
+    return this.#state === "quiet" ? nowUs - this.#sinceUs : 0;
+  }
+
+  windowBytes(): number {
+    return Math.max(WINDOW_BYTES_MIN, this.#line.windowBytes(this.#rate));
+  }
+
+  allowance(nowUs: number, lateUs: number): number {
+    const rate = this.#pace();
+    if (rate === 0) return 0;
+    const leftBytes = this.#step?.leftBytes ?? Number.POSITIVE_INFINITY;
+    if (rate === Number.POSITIVE_INFINITY) return leftBytes;
+    return Math.min(leftBytes, this.#credit.allowance(nowUs, rate, lateUs));
+  }
+
+  allowedAtUs(nowUs: number): number {
+    const rate = this.#pace();
+    return rate === 0 ? Number.POSITIVE_INFINITY : this.#credit.nextAtUs(nowUs, rate);
+  }
+
+  lineRate(): number {
+    return this.#line.capacity > 0 ? this.#line.capacity : LINE_RATE_INITIAL;
+  }
+
+  status(): ControllerStatus {
+    const state =
+      this.#state === "quiet" ? "yielding" : USING.has(this.#state) ? "steady" : "seeking";
+    const queueUs = this.#line.samples.at(-1)?.queueUs ?? 0;
+    return {
+      state,
+      queueUs,
+      ...(this.#line.capacity > 0 ? { capacityBytesPerS: this.#line.capacity } : {}),
+    };
+  }
+
+  /** How fast we send now; `Infinity` where a burst leaves at once. */
+  #pace(): number {
+    if (this.#state === "step") {
+      return this.#step?.kind === "train" ? this.#rate : Number.POSITIVE_INFINITY;
+    }
+    return USING.has(this.#state) || this.#state === "drain" ? this.#rate : 0;
+  }
+
+  /** When the peer's silence is long enough to stop. */
+  #unansweredUs(): number {
+    const waitUs = Math.max(3 * this.#line.roundUs, 150 * MS);
+    return Math.max(this.#line.answeredAtUs, this.#sinceUs) + waitUs;
+  }
+
+  #dueUs(): number {
+    const roundUs = this.#line.roundUs;
+    switch (this.#state) {
+      case "greeting":
+      case "quiet":
+        return this.#probes.nextUs;
+      case "step":
+      case "judging":
+        return this.#step?.untilUs(roundUs) ?? 0;
+      case "drain":
+        return this.#drainedAtUs;
+      case "start":
+      case "ramp":
+        return Math.min(this.#sinceUs + roundUs, this.#unansweredUs());
+      case "run":
+        return Math.min(this.#nextUpUs, this.#unansweredUs());
+      case "up":
+        return Math.min(this.#up.untilUs, this.#unansweredUs());
+      case "down":
+        return Math.min(this.#sinceUs + 2.2 * roundUs, this.#unansweredUs());
+    }
+  }
+
+  #go(nowUs: number, state: State): void {
+    this.#state = state;
+    this.#sinceUs = nowUs;
+  }
+
+  /** Something has arrived. */
+  #look(nowUs: number): void {
+    switch (this.#state) {
+      case "greeting":
+        if (this.#line.answers >= GREETINGS) this.#meet(nowUs);
+        break;
+      case "judging":
+        if ((this.#step?.arrived(this.#line.samples).length ?? 0) >= (this.#step?.sent ?? 0)) {
+          this.#judge(nowUs);
+        }
+        break;
+      case "start":
+        this.#watchStart(nowUs);
+        break;
+      case "quiet": {
+        const newest = this.#line.samples.at(-1);
+        if (newest !== undefined) this.#silence.onProbe(nowUs, newest, this.#line.clearUs);
+        this.#tryAgain(nowUs);
+        break;
+      }
+      case "step":
+      case "drain":
+        break;
+      default:
+        this.#watch(nowUs);
+    }
+  }
+
+  /** Time has passed while we use the line. */
+  #goOn(nowUs: number): void {
+    switch (this.#state) {
+      case "start":
+        if (this.#line.answeredAtUs > this.#sinceUs) this.#rate *= START_GAIN;
+        this.#go(nowUs, "start");
+        break;
+      case "run":
+        this.#reach(nowUs);
+        break;
+      case "up":
+        this.#rate = SHARE_DOWN * this.#line.capacity;
+        this.#go(nowUs, "down");
+        break;
+      default:
+        this.#run(nowUs);
+    }
+  }
+
+  /** The first answers say how steady the path is. */
+  #meet(nowUs: number): void {
+    this.#line.noise.meet(this.#line.samples.slice(-GREETINGS));
+    if (this.#line.noise.isRough) this.#start(nowUs);
+    else this.#begin(nowUs, "pair", PAIR_PACKETS);
+  }
+
+  #begin(nowUs: number, kind: Step["kind"], packets: number): void {
+    this.#step = new Step(nowUs, kind, packets);
+    this.#credit.clear(nowUs);
+    this.#line.rest();
+    this.#go(nowUs, "step");
+  }
+
+  /** Tests whether the line is free. */
+  #train(nowUs: number, occasion: Occasion): void {
+    this.#occasion = occasion;
+    this.#rate = TRAIN_RATE * this.#line.capacity;
+    this.#begin(nowUs, "train", trainPackets(this.#line.capacity, this.#line.noise.us));
+  }
+
+  #judge(nowUs: number): void {
+    const step = this.#step;
+    if (step === undefined) return;
+    this.#step = undefined;
+    if (step.kind === "train") this.#judgeTrain(nowUs, step);
+    else this.#judgeBurst(nowUs, step);
+  }
+
+  #judgeBurst(nowUs: number, step: Step): void {
+    const rate = burstRate(step, this.#line.samples);
+    if (rate === undefined) {
+      this.#burstTries += 1;
+      if (this.#burstTries < BURST_TRIES) this.#begin(nowUs, "pair", PAIR_PACKETS);
+      else this.#start(nowUs);
+      return;
+    }
+    this.#line.capacity = Math.min(RATE_MAX, rate);
+    if (step.kind === "pair") {
+      this.#begin(nowUs, "burst", burstPackets(this.#line.capacity));
+      return;
+    }
+    this.#burstTries = 0;
+    this.#calibrated = false;
+    this.#train(nowUs, "clear");
+  }
+
+  #judgeTrain(nowUs: number, step: Step): void {
+    const flatUs = this.#line.flatUs;
+    const { passed, slope, lastUs } = trainVerdict(
+      step,
+      this.#line.samples,
+      this.#line.alarmUs + flatUs,
+    );
+    if (!passed) {
+      this.#failTrain(nowUs);
+      return;
+    }
+    if (flatUs > 0 && lastUs > this.#line.clearUs) {
+      if (!this.#silence.onFlatPassed(nowUs)) {
+        this.#quieten(nowUs);
+        return;
+      }
+      this.#line.lengthen(flatUs);
+    }
+    if (slope > 0.03) {
+      this.#line.capacity = Math.min(this.#line.capacity, (1.03 * this.#rate) / (1 + slope));
+    }
+    // One of ours that gives us a turn does not come back for it.
+    if (this.#proven && !this.#silence.takesTurns(nowUs)) this.#share.beCourteous(nowUs);
+    this.#rate = RAMP * SHARE_FULL * this.#line.capacity;
+    this.#ranSinceUs = nowUs;
+    this.#go(nowUs, "ramp");
+  }
+
+  #failTrain(nowUs: number): void {
+    if (!this.#proven && this.#occasion === "clear" && this.#silence.failures > 0) {
+      // Bursts can mislead, and others do not fail every test before the first.
+      this.#silence.clear();
+      this.#start(nowUs);
+      return;
+    }
+    this.#silence.onFailed(nowUs, this.#occasion, this.#line.roundUs);
+    this.#quieten(nowUs);
+  }
+
+  /** Feels its way up from next to nothing. */
+  #start(nowUs: number): void {
+    this.#burstTries = 0;
+    this.#line.capacity = 0;
+    this.#rate = START_RATE;
+    this.#credit.clear(nowUs);
+    this.#ranSinceUs = nowUs;
+    this.#go(nowUs, "start");
+  }
+
+  #watchStart(nowUs: number): void {
+    const seen = startVerdict(this.#line);
+    if (seen === undefined) return;
+    if (seen === "others") {
+      this.#hush(nowUs);
+      return;
+    }
+    this.#line.capacity = seen;
+    this.#drain(nowUs);
+  }
+
+  #run(nowUs: number): void {
+    this.#proven = true;
+    this.#rate = this.#share.part(nowUs) * this.#line.capacity;
+    this.#nextUpUs = nowUs + Math.max(8 * this.#line.roundUs, 300 * MS);
+    this.#go(nowUs, "run");
+  }
+
+  /** Reaches for more than we have, if there is a reason to think that it is there. */
+  #reach(nowUs: number): void {
+    const isHeldBack = this.#share.isCourteous(nowUs) || !this.#share.isFull;
+    if (isHeldBack) {
+      if (!this.#share.isCourteous(nowUs)) this.#share.reach(nowUs);
+      this.#run(nowUs);
+    } else {
+      this.#up.begin(nowUs, this.#line);
+      this.#rate = this.#up.gain * this.#line.capacity;
+      this.#go(nowUs, "up");
+    }
+  }
+
+  #watch(nowUs: number): void {
+    const limitUs = this.#line.alarmUs + (this.#state === "up" ? PROBE_UP_SLACK_US : 0);
+    const foreignUs = lastingForeignUs(this.#line.samples, limitUs);
+    if (foreignUs > 0) {
+      this.#onForeign(nowUs, foreignUs);
+    } else if (this.#state === "down" && nowUs >= this.#sinceUs + 1.2 * this.#line.roundUs) {
+      this.#endUp(nowUs);
+    } else if (this.#state === "run") {
+      this.#line.noise.learn(nowUs, this.#line.roundUs, this.#line.samples);
+    }
+  }
+
+  #endUp(nowUs: number): void {
+    const outcome = this.#up.end(this.#line);
+    if (outcome.kind !== "nothing") this.#line.capacity = outcome.capacity;
+    if (outcome.kind === "full") this.#calibrated = true;
+    if (outcome.kind === "faster") this.#reach(nowUs);
+    else this.#run(nowUs);
+  }
+
+  /** There is a wait that is not our own. */
+  #onForeign(nowUs: number, foreignUs: number): void {
+    const seen = judgeForeign(this.#line, foreignUs);
+    if (seen.isGentle && !this.#calibrated && seen.others < UNCALIBRATED) {
+      this.#calibrated = true;
+      this.#line.capacity = seen.slower;
+      this.#drain(nowUs);
+      return;
+    }
+    const isShared = seen.isGentle && this.#share.mayShare(nowUs);
+    if (!isShared || nowUs - this.#ranSinceUs < SECOND) {
+      this.#hush(nowUs);
+      return;
+    }
+    const isNobody = seen.others < OTHERS_MIN;
+    if (isNobody) this.#line.capacity = seen.slower;
+    this.#share.onMet(nowUs, isNobody ? 0 : seen.others);
+    this.#drain(nowUs);
+  }
+
+  #drain(nowUs: number): void {
+    this.#rate = 0.3 * this.#line.capacity;
+    this.#drainedAtUs = nowUs + 1.2 * this.#line.roundUs;
+    this.#go(nowUs, "drain");
+  }
+
+  #endDrain(nowUs: number): void {
+    const patienceUs = 5 * this.#line.roundUs + 200 * MS;
+    if (isEmpty(this.#line)) this.#run(nowUs);
+    else if (nowUs - this.#sinceUs > patienceUs) this.#hush(nowUs);
+    else this.#drainedAtUs = nowUs + 10 * MS;
+  }
+
+  /** Others are there: not a packet more. */
+  #hush(nowUs: number): void {
+    // What was measured while others were there is no measure.
+    if (!this.#proven) this.#line.capacity = 0;
+    this.#share.reset();
+    this.#line.noise.forgetLast();
+    this.#silence.onAlarm(nowUs, nowUs - this.#ranSinceUs, this.#line.roundUs);
+    this.#quieten(nowUs);
+  }
+
+  #quieten(nowUs: number): void {
+    this.#line.rest();
+    this.#probes.begin(nowUs);
+    this.#go(nowUs, "quiet");
+  }
+
+  #tryAgain(nowUs: number): void {
+    if (!this.#waits) return;
+    const occasion = this.#silence.occasion(nowUs, this.#line);
+    if (occasion === undefined) return;
+    if (this.#line.capacity > 0) this.#train(nowUs, occasion);
+    else if (occasion === "clear") this.#start(nowUs);
+  }
 }

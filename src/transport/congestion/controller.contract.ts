@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
+import { LawTrial } from "../../../test/simulation/fixtures/law-trial.ts";
 import { Prng } from "../../base/prng.ts";
 import { MS, SECOND } from "../../base/units.ts";
 import { type Controller, WINDOW_BYTES_MIN } from "./controller.ts";
 
 /** What every implementation of `Controller` promises. */
 export function controllerContract(make: () => Controller): void {
-  test("the window never falls below its minimum, nor the rate to nothing, whatever is told", () => {
+  test("whatever it is told, its window has its minimum and it says when to ask again", () => {
     const prng = new Prng(9);
     for (let run = 0; run < 50; run += 1) {
       const controller = make();
@@ -13,84 +14,90 @@ export function controllerContract(make: () => Controller): void {
       for (let step = 0; step < 500; step += 1) {
         nowUs += prng.below(100 * MS);
         tellAnything(controller, nowUs, prng);
-        const rate = controller.pacingRate();
-        if (!(controller.windowBytes() >= WINDOW_BYTES_MIN && rate > 0)) {
-          expect.fail(`${controller.windowBytes()} bytes at ${rate} bytes a second`);
-        }
+        const wrong = unsound(controller, nowUs);
+        if (wrong !== undefined) expect.fail(wrong);
       }
     }
   });
 
-  test("acknowledgements of an idle sender do not widen the window nor raise the rate", () => {
-    const controller = warm(make());
-    const windowBytes = controller.windowBytes();
-    const rate = controller.pacingRate();
-    for (let round = 0; round < 100; round += 1) {
-      const nowUs = 2 * SECOND + round * 20 * MS;
-      controller.onAcked(nowUs, { bytes: 1_200, rttUs: 20 * MS, appLimited: true });
-    }
+  test("it fills a line that is its own", () => {
+    const trial = new LawTrial(1, LINE);
+    trial.stream(make()).start();
+    trial.run(4);
 
-    expect(controller.windowBytes()).toBeLessThanOrEqual(1.001 * windowBytes);
-    expect(controller.pacingRate()).toBeLessThanOrEqual(1.3 * rate);
+    expect(trial.share(1, 2, 4)).toBeGreaterThan(0.85);
   });
 
-  test("congestion slows the sender down", () => {
-    const controller = warm(make());
-    const before = controller.pacingRate();
-    controller.onCongestion(2 * SECOND);
-
-    expect(controller.pacingRate()).toBeLessThan(before);
-  });
-
-  test("persistent congestion sets the sender back to where it began, or further", () => {
-    const controller = warm(make());
+  test("persistent congestion sets it back to where it began, or further", () => {
+    const trial = new LawTrial(1, LINE);
+    const controller = make();
+    trial.stream(controller).start();
+    trial.run(2);
     const warmBytes = controller.windowBytes();
-    controller.onPersistentCongestion(2 * SECOND);
+    controller.onPersistentCongestion(trial.world.nowUs);
 
-    expect(controller.windowBytes()).toBeLessThan(warmBytes);
-    expect(controller.windowBytes()).toBeLessThanOrEqual(Math.max(make().windowBytes(), 24_000));
+    expect(controller.windowBytes()).toBeLessThanOrEqual(warmBytes);
+    expect(controller.allowance(trial.world.nowUs, 0)).toBeLessThanOrEqual(200_000);
   });
 
-  test("what was lost by congestion is won back once the path delivers again", () => {
-    const controller = warm(make());
-    const warmBytes = controller.windowBytes();
-    controller.onPersistentCongestion(2 * SECOND);
-    deliver(controller, { fromUs: 2 * SECOND, untilUs: 32 * SECOND, rate: RATE });
+  test("a line that was cut is filled again once it delivers", () => {
+    const trial = new LawTrial(1, LINE);
+    trial.stream(make()).start();
+    trial.run(2);
+    trial.router.options = { ...trial.router.options, lossPercent: 100 };
+    trial.run(5);
+    trial.router.options = { ...trial.router.options, lossPercent: 0 };
+    trial.run(9);
 
-    expect(controller.windowBytes()).toBeGreaterThan(0.8 * warmBytes);
+    expect(trial.share(1, 12, 16)).toBeGreaterThan(0.85);
   });
 }
 
-/** The rate of the path, in bytes a second. */
-const RATE = 5_000_000;
-
-/** A controller that has known a path of `RATE` and 20 ms for two seconds. */
-function warm(controller: Controller): Controller {
-  deliver(controller, { fromUs: 0, untilUs: 2 * SECOND, rate: RATE });
-  return controller;
+/** What is wrong with what it says, if anything is. */
+function unsound(controller: Controller, nowUs: number): string | undefined {
+  controller.onWaiting(nowUs, true);
+  const windowBytes = controller.windowBytes();
+  if (!(windowBytes >= WINDOW_BYTES_MIN)) return `a window of ${windowBytes}`;
+  if (!(controller.lineRate() > 0)) return `a line of ${controller.lineRate()}`;
+  const allowance = controller.allowance(nowUs, 10 * MS);
+  const againUs = Math.min(controller.allowedAtUs(nowUs), controller.due().atUs);
+  const isForEver = againUs === Number.POSITIVE_INFINITY;
+  if (allowance > 0 || !isForEver) return undefined;
+  return `${allowance} bytes are allowed, for ever`;
 }
 
-/** A path that delivers what the window and the pacing let through, up to its rate. */
-function deliver(
-  controller: Controller,
-  path: { readonly fromUs: number; readonly untilUs: number; readonly rate: number },
-): void {
-  const stepUs = 2 * MS;
-  for (let nowUs = path.fromUs; nowUs < path.untilUs; nowUs += stepUs) {
-    const windowRate = (controller.windowBytes() * SECOND) / (20 * MS);
-    const rate = Math.min(path.rate, windowRate, controller.pacingRate());
-    const bytes = (rate * stepUs) / SECOND;
-    controller.onAcked(nowUs, { bytes, rttUs: 20 * MS, appLimited: false });
-  }
-}
+const LINE = { mbit: 40, queueMs: 30 };
 
 function tellAnything(controller: Controller, nowUs: number, prng: Prng): void {
-  switch (prng.below(4)) {
+  const packet = prng.below(1_000);
+  switch (prng.below(8)) {
     case 0:
       controller.onCongestion(nowUs);
       break;
     case 1:
       if (prng.below(10) === 0) controller.onPersistentCongestion(nowUs);
+      break;
+    case 2:
+      controller.onTimer(nowUs);
+      break;
+    case 3:
+      controller.onSent(nowUs, {
+        packet,
+        bytes: 1 + prng.below(1_472),
+        probe: prng.below(2) === 0,
+      });
+      break;
+    case 4:
+      controller.onArrivals(nowUs, nowUs - prng.below(MS), {
+        arrived: [{ packet, atUs: prng.below(2 * SECOND) }],
+        saidAtUs: prng.below(2 * SECOND),
+      });
+      break;
+    case 5:
+      controller.onLost(nowUs, 1 + prng.below(300));
+      break;
+    case 6:
+      controller.wantsProbe(nowUs);
       break;
     default:
       controller.onAcked(nowUs, {

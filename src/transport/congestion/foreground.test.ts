@@ -44,5 +44,5 @@ test("what may be sent in a round trip is more than the window: pacing does not 
     controller.onAcked(round * 5 * MS, { bytes: 1_200, rttUs: 5 * MS, appLimited: true });
   }
 
-  expect((controller.pacingRate() * 5 * MS) / 1e6).toBeGreaterThan(controller.windowBytes());
+  expect((controller.lineRate() * 5 * MS) / 1e6).toBeGreaterThan(controller.windowBytes());
 });

@@ -1,0 +1,159 @@
+import { MS, SECOND } from "../../../base/units.ts";
+import type { Arrivals, Sent } from "../controller.ts";
+import {
+  ALARM_NOISES,
+  ALARM_PACKETS,
+  ALARM_US,
+  BURST_PACKETS,
+  CLEAR_PART,
+  CLEAR_US,
+  HEADER_BYTES,
+  RATE_MAX,
+  ROUND_US_INITIAL,
+  ROUND_US_MAX,
+  ROUND_US_MIN,
+  WINDOW_BYTES_MAX,
+  WINDOW_SLACK_US,
+} from "./constants.ts";
+import { Noise } from "./noise.ts";
+import { OwnQueue } from "./own-queue.ts";
+import { PacketLog } from "./packet-log.ts";
+import { PathDelay } from "./path-delay.ts";
+import { quantile, queueOf, type Sample } from "./samples.ts";
+import { PACKET_BYTES } from "./step.ts";
+
+/** How long samples are kept: as long as what was sent to learn something takes to be reported. */
+const KEPT_ROUNDS = 5;
+const KEPT_US = 60 * MS;
+const KEPT_US_MIN = 300 * MS;
+
+/** How many probes show that a wait does not change. */
+const FLAT_PROBES = 12;
+
+/** How much more than a round trip's worth may be under way. */
+const WINDOW_GAIN = 1.5;
+
+/** What is known of a line, by what was sent and when it arrived. */
+export class LineView {
+  readonly noise: Noise = new Noise();
+  readonly #log = new PacketLog();
+  readonly #own = new OwnQueue();
+  readonly #delay = new PathDelay();
+  #samples: Sample[] = [];
+  #answers = 0;
+  #answeredAtUs = 0;
+  /** The line's rate in bytes a second; 0 while it is unknown. */
+  capacity = 0;
+
+  /** What has arrived lately, in that order. */
+  get samples(): readonly Sample[] {
+    return this.#samples;
+  }
+
+  /** How many packets have been answered since all was forgotten, and when the last was. */
+  get answers(): number {
+    return this.#answers;
+  }
+
+  get answeredAtUs(): number {
+    return this.#answeredAtUs;
+  }
+
+  /** The round trip of the empty path, within reason. */
+  get roundUs(): number {
+    const us = this.#delay.rttUs ?? ROUND_US_INITIAL;
+    return Math.min(ROUND_US_MAX, Math.max(ROUND_US_MIN, us));
+  }
+
+  /** The foreign wait from which on others are there. */
+  get alarmUs(): number {
+    const packetUs = this.capacity > 0 ? (PACKET_BYTES * SECOND) / this.capacity : 0;
+    return Math.max(ALARM_US, ALARM_NOISES * this.noise.us, ALARM_PACKETS * packetUs);
+  }
+
+  /** The wait up to which nobody waits. */
+  get clearUs(): number {
+    return Math.max(CLEAR_US, CLEAR_PART * this.alarmUs);
+  }
+
+  /** A wait that all probes have and that does not change; 0 where there is none. */
+  get flatUs(): number {
+    const probes = this.#samples.filter(({ probe }) => probe).slice(-FLAT_PROBES);
+    if (probes.length < FLAT_PROBES) return 0;
+    const waits = probes.map(queueOf);
+    const spreadUs = quantile(waits, 0.75) - quantile(waits, 0.25);
+    const isFlat = spreadUs < Math.max(MS, 2 * this.noise.us);
+    const leastUs = Math.min(...waits);
+    return isFlat && leastUs > this.clearUs ? leastUs : 0;
+  }
+
+  /** What may be under way at most, sent at this rate. */
+  windowBytes(rate: number): number {
+    const bytes =
+      (WINDOW_GAIN * Math.max(rate, this.capacity) * (this.roundUs + WINDOW_SLACK_US)) / SECOND;
+    return Math.min(WINDOW_BYTES_MAX, Math.max(BURST_PACKETS.max * PACKET_BYTES, bytes));
+  }
+
+  /** @returns What the line carries of it. */
+  onSent(nowUs: number, { packet, bytes, probe }: Sent): number {
+    const wireBytes = bytes + HEADER_BYTES;
+    const rate = this.capacity > 0 ? this.capacity : RATE_MAX;
+    const own = this.#own.onSent(nowUs, wireBytes, rate);
+    this.#log.add(packet, { atUs: nowUs, bytes: wireBytes, probe, own });
+    return wireBytes;
+  }
+
+  /**
+   * @param isOurs - Whether the line is ours alone.
+   * @returns Whether anything new has arrived.
+   */
+  onArrivals(
+    nowUs: number,
+    { heardAtUs, arrivals }: { readonly heardAtUs: number; readonly arrivals: Arrivals },
+    isOurs: boolean,
+  ): boolean {
+    const before = this.#samples.length;
+    const backUs = heardAtUs - arrivals.saidAtUs;
+    for (const { packet, atUs: arrivedAtUs } of arrivals.arrived) {
+      const sent = this.#log.take(packet);
+      if (sent === undefined) continue;
+      const { probe, bytes, atUs: sentAtUs, own } = sent;
+      const delays = { owdUs: arrivedAtUs - sentAtUs, backUs };
+      const queueUs = this.#delay.onArrived(nowUs, delays, isOurs);
+      const foreignUs = queueUs - this.#own.onArrived(own, queueUs);
+      this.#samples.push({ packet, probe, bytes, sentAtUs, arrivedAtUs, queueUs, foreignUs });
+    }
+    if (this.#samples.length === before) return false;
+    this.#answers += this.#samples.length - before;
+    this.#answeredAtUs = nowUs;
+    this.#forgetOld();
+    return true;
+  }
+
+  /** Nothing of ours waits in the line any more. */
+  rest(): void {
+    this.#own.clear();
+  }
+
+  /** The path has become so much longer. */
+  lengthen(byUs: number): void {
+    this.#delay.raise(byUs);
+    this.#samples = [];
+  }
+
+  /** It is another path, perhaps. */
+  forget(): void {
+    this.#delay.forget();
+    this.#log.clear();
+    this.#samples = [];
+    this.#answers = 0;
+    this.capacity = 0;
+  }
+
+  #forgetOld(): void {
+    const newestUs = this.#samples.at(-1)?.arrivedAtUs ?? 0;
+    const keptUs = Math.max(KEPT_US_MIN, KEPT_ROUNDS * this.roundUs + KEPT_US);
+    const kept = this.#samples.findIndex(({ arrivedAtUs }) => arrivedAtUs >= newestUs - keptUs);
+    if (kept > 0) this.#samples.splice(0, kept);
+  }
+}

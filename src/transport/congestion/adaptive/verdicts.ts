@@ -1,0 +1,129 @@
+import { MS, SECOND } from "../../../base/units.ts";
+import {
+  ALARM_LASTS_PACKETS,
+  ALARM_LASTS_US,
+  BURST_PACKETS,
+  BURST_US,
+  GENTLE_SLOPE,
+  GENTLE_US_MAX,
+  START_FULL_US,
+  START_NOISES,
+  START_SLOWER,
+  START_SPAN_US,
+  START_WAIT_US,
+  TRAIN_ARRIVED,
+  TRAIN_NOISES,
+  TRAIN_PACKETS_MAX,
+  TRAIN_PACKETS_MIN,
+  TRAIN_RATE,
+  TRAIN_SLOPE_MAX,
+  TRAIN_US,
+  TRAIN_WAIT_US,
+} from "./constants.ts";
+import type { LineView } from "./line-view.ts";
+import { flowOf, foreignOf, latest, queueOf, type Sample, slopeOf } from "./samples.ts";
+import { PACKET_BYTES, type Step } from "./step.ts";
+
+/** A wait that is as good as none. */
+const EMPTY_US = 2 * MS;
+
+/** How many packets of a burst must have left together and arrived for it to say anything. */
+const BURST_ARRIVED = 0.7;
+
+/** How many packets test whether a line of this rate is free, if it is as unsteady as this. */
+export function trainPackets(capacity: number, noiseUs: number): number {
+  const within = (us: number, rate: number): number =>
+    Math.round((rate * us) / SECOND / PACKET_BYTES);
+  const { slow, fast, withinUs } = TRAIN_PACKETS_MIN;
+  const least = Math.max(slow, Math.min(fast, within(withinUs, capacity)));
+  const wanted = within(Math.max(TRAIN_US, TRAIN_NOISES * noiseUs), TRAIN_RATE * capacity);
+  return Math.min(TRAIN_PACKETS_MAX, Math.max(least, wanted));
+}
+
+/** Whether a train came out of the line about as fast as it went in, and found nobody waiting. */
+export function trainVerdict(
+  step: Step,
+  samples: readonly Sample[],
+  waitUsMax: number,
+): { readonly passed: boolean; readonly slope: number; readonly lastUs: number } {
+  const arrived = step.arrived(samples);
+  const slope = slopeOf(arrived, foreignOf);
+  const lastUs = Math.min(...arrived.slice(-3).map(foreignOf));
+  const isWhole = arrived.length >= TRAIN_ARRIVED * step.sent;
+  const isFree = slope <= TRAIN_SLOPE_MAX && lastUs < waitUsMax + TRAIN_WAIT_US;
+  return { passed: isWhole && isFree, slope, lastUs };
+}
+
+/** How many packets measure a line that is about as fast as this. */
+export function burstPackets(capacity: number): number {
+  const { min, max } = BURST_PACKETS;
+  const packets = Math.round((capacity * BURST_US) / SECOND / PACKET_BYTES);
+  return Math.min(max, Math.max(min, packets));
+}
+
+/** How fast a burst came out of the line; `undefined` where it does not say. */
+export function burstRate(step: Step, samples: readonly Sample[]): number | undefined {
+  const arrived = step.arrived(samples);
+  const lastSentUs = arrived.at(-1)?.sentAtUs ?? 0;
+  const together = arrived.filter(({ sentAtUs }) => sentAtUs > lastSentUs - MS);
+  return together.length < BURST_ARRIVED * step.sent ? undefined : flowOf(together)?.outRate;
+}
+
+/**
+ * Looks at a line that is sent into faster and faster: the rate of one that has just become full,
+ * whether `others` fill it, or nothing yet.
+ */
+export function startVerdict(line: LineView): number | "others" | undefined {
+  const recent = latest(line.samples, Math.max(25 * MS, 0.6 * line.roundUs));
+  const flow = flowOf(recent);
+  if (flow === undefined || flow.spanUs < START_SPAN_US) return undefined;
+  const queueUs = Math.min(...recent.slice(-4).map(queueOf));
+  const highUs = Math.max(START_WAIT_US, START_NOISES * line.noise.us);
+  if (queueUs > highUs && flow.outRate < START_SLOWER * flow.inRate) return flow.outRate;
+  return queueUs > highUs + START_FULL_US ? "others" : undefined;
+}
+
+/**
+ * The least foreign wait of the newest packets, where all of a few have more than the limit and did
+ * not arrive at once; 0 where not.
+ */
+export function lastingForeignUs(samples: readonly Sample[], limitUs: number): number {
+  const newestUs = samples.at(-1)?.arrivedAtUs ?? 0;
+  let leastUs = Number.POSITIVE_INFINITY;
+  for (let count = 1; count <= samples.length; count += 1) {
+    const sample = samples[samples.length - count];
+    if (sample === undefined || sample.foreignUs <= limitUs) return 0;
+    leastUs = Math.min(leastUs, sample.foreignUs);
+    const lasts = newestUs - sample.arrivedAtUs >= ALARM_LASTS_US;
+    if (count >= ALARM_LASTS_PACKETS && lasts) return leastUs;
+  }
+  return 0;
+}
+
+/** What a foreign wait says of those whose it is. */
+export type Foreign = {
+  /** It grows slowly: they take a steady part, and do not push. */
+  readonly isGentle: boolean;
+  /** Their part of the line, if the line is as fast as we think... */
+  readonly others: number;
+  /** ... and how fast it is, in bytes a second, if nobody is there. */
+  readonly slower: number;
+};
+
+/** Looks at the packets that waited so long for others. */
+export function judgeForeign(line: LineView, foreignUs: number): Foreign {
+  const recent = latest(line.samples, Math.max(25 * MS, 0.6 * line.roundUs));
+  const slope = slopeOf(recent, foreignOf);
+  const outRate = flowOf(recent)?.outRate ?? 0;
+  return {
+    isGentle: foreignUs < GENTLE_US_MAX && slope > 0 && slope < GENTLE_SLOPE,
+    others: Math.max(0, 1 - outRate / line.capacity),
+    slower: Math.min(line.capacity, outRate),
+  };
+}
+
+/** Whether what arrived last found next to nobody waiting. */
+export function isEmpty(line: LineView): boolean {
+  const waits = line.samples.slice(-ALARM_LASTS_PACKETS).map(queueOf);
+  return Math.min(...waits) < Math.max(EMPTY_US, line.alarmUs / 2);
+}
