@@ -85,8 +85,8 @@ async function writeRate(file: string): Promise<number> {
 /** What is in the socket already is taken out of it, joined, into memory that is used again. */
 async function groReceiveRate(): Promise<Pick<Limits, "groReceive">> {
   const native = await nativeUdp();
-  const from = native?.open({ address: HERE, port: FROM_PORT, joined: false });
-  const to = native?.open({ address: HERE, port: TO_PORT, joined: true });
+  const from = native?.open({ address: HERE, port: FROM_PORT, joined: false, timed: false });
+  const to = native?.open({ address: HERE, port: TO_PORT, joined: true, timed: false });
   if (from === undefined || to === undefined) return {};
   const target = { host: HERE, port: TO_PORT };
   const train = randomBytes(TRAIN_BYTES);

@@ -108,6 +108,7 @@ function statusView({
     },
     rvp: status.rvp,
     productVersion: PRODUCT_VERSION,
+    ...(status.lineBusyMs > 0 ? { lineBusySinceMs: Date.now() - status.lineBusyMs } : {}),
     contents: status.contents.map(({ delivered, ...content }) => ({
       ...content,
       ...(delivered ? { deliveredTo: deliveredPath(settings.delivery.folder, content) } : {}),

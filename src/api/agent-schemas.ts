@@ -47,6 +47,8 @@ export const AgentStatusView = exact({
   /** Whether it fetches for its office. */
   rvp: Type.Boolean(),
   productVersion: Type.String(),
+  /** Since when transfers have waited because others use the line; absent where they do not. */
+  lineBusySinceMs: Type.Optional(AtMs),
   contents: Type.Array(AgentContentView),
   peers: Type.Array(AgentPeerView),
 });

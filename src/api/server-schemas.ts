@@ -176,6 +176,8 @@ export const DeploymentDevice = exact({
   rvp: Type.Boolean(),
   /** What is wrong and how to mend it; empty where nothing is. */
   problem: Type.String(),
+  /** Since when transfers have waited because others use the line; absent where they do not. */
+  lineBusySinceMs: Type.Optional(AtMs),
 });
 
 /** Where one office stands with a deployment. */
@@ -195,6 +197,8 @@ export const DeploymentOffice = exact({
   copies: Type.Number({ minimum: 0 }),
   devices: Count,
   verified: Count,
+  /** Since when transfers have waited because others use the line; absent where they do not. */
+  lineBusySinceMs: Type.Optional(AtMs),
 });
 
 /** A deployment with everything that is known of it. */
@@ -249,6 +253,8 @@ export const LedgerEntry = exact({
   savedBytes: Count,
   /** More than 1.05 of the bound has come in over the link and from origins. */
   alarm: Type.Boolean(),
+  /** Since when transfers have waited because others use the line; absent where they do not. */
+  lineBusySinceMs: Type.Optional(AtMs),
 });
 
 /** The WAN ledger. */

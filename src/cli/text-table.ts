@@ -47,3 +47,8 @@ export function barText(share: number, width: number): string {
   const filled = Math.max(0, Math.min(width, Math.floor(share * width)));
   return "█".repeat(filled) + "░".repeat(width - filled);
 }
+
+/** Writes for a person that transfers wait for their line; nothing where they do not. */
+export function lineText(busySinceMs: number | undefined): string {
+  return busySinceMs === undefined ? "" : `waiting: line busy since ${timeText(busySinceMs)}`;
+}

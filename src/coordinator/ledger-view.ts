@@ -3,6 +3,7 @@ import { NO_OFFICE } from "../topology/limits.ts";
 import type { OfficeType } from "../topology/office.ts";
 import type { Parts } from "./commands.ts";
 import { add, type ContentRow, type LedgerRow } from "./state.ts";
+import { lineBusy } from "./views.ts";
 
 /** An office may take in so much of its bound before the ledger raises an alarm (row D3). */
 export const ALARM_COPIES = 1.05;
@@ -22,6 +23,8 @@ export type LedgerStanding = LedgerRow & {
   readonly savedBytes: number;
   /** More has come in, over the link and from origins, than {@link ALARM_COPIES} of the bound. */
   readonly alarm: boolean;
+  /** Since when transfers into the office have waited because others use its line; absent where not. */
+  readonly lineBusySinceMs?: number;
 };
 
 /** The ledger of all contents, or of one; contents in the order of publication. */
@@ -47,7 +50,12 @@ export function ledgerOf(
         .sort((a, b) => position(a) - position(b))
         .map((row) => {
           const office = roster.offices.get(row.office);
-          return standing(row, content, { office, holders: holders.get(row.office) ?? 0 });
+          const rvp = [...rollout.progressOf(content.contentId).values()].find(
+            (progress) =>
+              progress.rvp && progress.office === row.office && roster.isPresent(progress.deviceId),
+          );
+          const given = { office, holders: holders.get(row.office) ?? 0 };
+          return { ...standing(row, content, given), ...lineBusy(rvp) };
         });
     });
 }

@@ -161,6 +161,7 @@ export class Rollout {
       office: device.office,
       rvp: said.rvp,
       problem: plainText(said.problem, 1_024),
+      ...(said.lineBusyMs > 0 ? { lineBusySinceMs: now.wallMs - said.lineBusyMs } : {}),
       updatedAtMs: now.wallMs,
     };
     rows.set(deviceId, row);

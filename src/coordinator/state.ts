@@ -106,6 +106,8 @@ export type ProgressRow = {
   readonly rvp: boolean;
   /** What is wrong and how to mend it; empty where nothing is. */
   readonly problem: string;
+  /** Since when its pieces have been held back because others use the line; not kept over a restart. */
+  readonly lineBusySinceMs?: number;
   readonly updatedAtMs: number;
 };
 

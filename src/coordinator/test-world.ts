@@ -261,6 +261,7 @@ export function progress(contentId: ContentId, said: Partial<Progress> = {}): Pr
     farInBytes: [],
     rvp: false,
     problem: "",
+    lineBusyMs: 0,
     ...said,
   };
 }

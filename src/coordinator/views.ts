@@ -27,6 +27,8 @@ export type DeploymentSummary = DeploymentRow & {
   readonly content: ContentRow;
   readonly devices: number;
   readonly verified: number;
+  /** Since when transfers into it have waited because others use its line; absent where not. */
+  readonly lineBusySinceMs?: number;
 };
 
 /** Where one device stands with a deployment. */
@@ -41,6 +43,8 @@ export type DeviceProgress = Counters & {
   readonly heldBytes: number;
   readonly rvp: boolean;
   readonly problem: string;
+  /** Since when its pieces have been held back because others use the line; absent where not. */
+  readonly lineBusySinceMs?: number;
 };
 
 /** Where one office stands with a deployment. */
@@ -130,6 +134,7 @@ function deviceProgress(
     ...counters,
     rvp: progress?.rvp ?? false,
     problem: progress?.problem ?? "",
+    ...lineBusy(progress),
   };
 }
 
@@ -164,9 +169,18 @@ function officesOf(
         copies: content.sizeBytes === 0 ? 0 : wanBytes / content.sizeBytes,
         devices: mine.length,
         verified: mine.filter(({ state }) => state === "complete").length,
+        ...lineBusy(all.find(({ rvp, present }) => rvp && present)),
       },
     ];
   });
+}
+
+/** Since when a device waits for its line, where it does. */
+export function lineBusy(device: { readonly lineBusySinceMs?: number } | undefined): {
+  readonly lineBusySinceMs?: number;
+} {
+  const lineBusySinceMs = device?.lineBusySinceMs;
+  return lineBusySinceMs === undefined ? {} : { lineBusySinceMs };
 }
 
 /** One that is present, where several say that they fetch for the office. */

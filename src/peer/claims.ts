@@ -131,6 +131,7 @@ export class Claims {
 
   /** Whether this device has something to bring into the office that is to be had now. */
   #wants(): boolean {
+    if (this.#core.lineBusy.forUs > 0) return false;
     for (const entry of this.#core.contents.values()) {
       // One that cannot keep a content brings nothing of it: another must, whatever the reason is.
       if (entry.state === "checking" || entry.state === "complete") continue;

@@ -128,6 +128,8 @@ export type PeerStatus = {
   readonly office: string;
   readonly serverConnected: boolean;
   readonly rvp: boolean;
+  /** For how long pieces have been held back because others use the line; 0 where they are not. */
+  readonly lineBusyMs: number;
   readonly contents: readonly {
     readonly contentId: ContentId;
     readonly name: string;

@@ -10,6 +10,7 @@ import { encodeMessage, type Facts, type Message } from "../wire/messages.ts";
 import { type ContentEntry, newEntry } from "./content-entry.ts";
 import type { PeerEvent, PeerOptions, PeerOutbox } from "./contract.ts";
 import { DiscoveredDevices } from "./discovered.ts";
+import { LineBusy } from "./line-busy.ts";
 import type { Link } from "./link.ts";
 import { OfficeView } from "./office-view.ts";
 import { Sources } from "./sources.ts";
@@ -57,6 +58,7 @@ export class Core {
   /** Who fetches for our office. */
   readonly succession: Succession;
   readonly sources: Sources;
+  readonly lineBusy: LineBusy = new LineBusy(() => this);
   /** Who could fetch for our office, this device among them, the best first. */
   ranked: readonly Candidate[] = [];
   /** Under which addresses this device can be reached; they change when it moves. */

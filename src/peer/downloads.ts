@@ -187,6 +187,10 @@ export class Downloads {
   /** Leaves peers alone that owe us blocks for too long, and asks others. */
   onTick(act: Act): void {
     for (const link of this.#core.links.values()) {
+      // Who holds back for others on the line will go on by itself.
+      if (this.#core.endpoint.heldBackUs(act.nowUs, link.association) > 0) {
+        link.progressAtUs = act.nowUs;
+      }
       if (link.pending.size > 0 && act.nowUs - link.progressAtUs >= STALL_US) {
         this.#onStall(act, link);
       }

@@ -259,6 +259,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     const active = engaged || this.#core.links.size > 0;
     this.#watchAtUs = active ? act.nowUs + WATCH_US : this.#tickAtUs + TICK_US;
     const { holder } = this.#core.succession;
+    if (this.#core.lineBusy.look(act.nowUs)) this.#noteAll(act);
     this.#claims.onTick(act, engaged);
     this.#core.sources.onTick(act.nowUs);
     if (!active) return;
@@ -266,9 +267,13 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     if (holder !== this.#core.succession.holder) this.#onHolder(act);
   }
 
+  #noteAll(act: Act): void {
+    for (const entry of this.#core.contents.values()) this.#server.noteProgress(act, entry);
+  }
+
   /** Another device fetches for the office now: it may be us. */
   #onHolder(act: Act): void {
-    for (const entry of this.#core.contents.values()) this.#server.noteProgress(act, entry);
+    this.#noteAll(act);
     this.#downloads.handOver(act);
     this.#neighbours.connect(act);
     this.#downloads.fillAll(act);

@@ -206,6 +206,7 @@ export class ServerLink {
       farInBytes: [...entry.tally.farInBytes].map(([office, bytes]) => ({ office, bytes })),
       rvp: this.#core.succession.holder === this.#core.options.deviceId,
       problem: entry.problem.slice(0, 1_000),
+      lineBusyMs: entry.state === "complete" ? 0 : Math.floor(this.#core.lineBusy.forUs / MS),
     };
   }
 }

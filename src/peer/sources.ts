@@ -174,7 +174,8 @@ export class Sources {
       const askedAtUs = Math.max(link.upAtUs, search.sinceUs);
       return nowUs - askedAtUs < ANSWER_US ? "some" : "none";
     }
-    const impatient = nowUs - search.gainedAtUs > PATIENCE_US;
+    const isBusy = this.#core.lineBusy.forUs > 0;
+    const impatient = !isBusy && nowUs - search.gainedAtUs > PATIENCE_US;
     return !impatient || this.#offersMore(link, entry) ? "some" : "none";
   }
 

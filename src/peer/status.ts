@@ -1,3 +1,4 @@
+import { MS } from "../base/units.ts";
 import type { PeerStatus } from "./contract.ts";
 import type { Core } from "./core.ts";
 
@@ -8,6 +9,7 @@ export function peerStatus(core: Core, serverConnected: boolean): PeerStatus {
     office: view.office,
     serverConnected,
     rvp: view.office !== "" && succession.holder === options.deviceId,
+    lineBusyMs: Math.floor(core.lineBusy.forUs / MS),
     contents: [...contents.values()].map((entry) => ({
       contentId: entry.contentId,
       name: entry.known?.manifest.name ?? "",

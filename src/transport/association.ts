@@ -93,6 +93,11 @@ export class Association {
     return { rttUs: this.#rtt.smoothedUs, ...this.#layer()?.status };
   }
 
+  /** For how long the peer has held back what it has for us, since others use the line. */
+  heldBackUs(nowUs: number): number {
+    return this.#layer()?.heldBackUs(nowUs) ?? 0;
+  }
+
   /** Bytes of blocks that wait to be sealed: the sign to read no more from disk for now. */
   get queuedBytes(): number {
     return this.#layer()?.queuedBytes ?? 0;

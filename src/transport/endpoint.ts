@@ -219,6 +219,11 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
     return this.#associations.get(id)?.pathStatus;
   }
 
+  /** For how long a peer has held back what it has for us, since others use the line; 0 if not. */
+  heldBackUs(nowUs: number, id: number): number {
+    return this.#associations.get(id)?.heldBackUs(nowUs) ?? 0;
+  }
+
   /** Ends an association and tells the peer why. */
   close(
     nowUs: number,

@@ -1,6 +1,6 @@
 import { ByteWriter } from "../base/byte-writer.ts";
 import { type Due, earlier } from "../base/machine.ts";
-import { MS } from "../base/units.ts";
+import { MS, SECOND } from "../base/units.ts";
 import { CHANNELS, type Channel, channelOf } from "../effects/channels.ts";
 import { type Crypto, TAG_BYTES } from "../effects/crypto.ts";
 import type { Side } from "../effects/handshake.ts";
@@ -47,6 +47,9 @@ const ANSWERS_MAX = 16;
 /** How long a probe of the path's length may take, at least: a peer may be busy. */
 const MTU_WAIT_US_MIN = 100 * MS;
 
+/** For how long what a probe says is true: the next one comes sooner. */
+const HELD_BACK_US = 1.5 * SECOND;
+
 /** Most bytes of a stream frame, so that a long message does not hold up the window at once. */
 const STREAM_CHUNK_BYTES = 16_384;
 
@@ -67,6 +70,7 @@ export class RecordLayer {
   /** The newest packet that opened a record, by channel. */
   readonly #newest = new Map<Channel, number>();
   readonly #mtu = new PathMtu();
+  #heldBack = { sinceUs: 0, heardAtUs: Number.NEGATIVE_INFINITY };
   /** What the peer wants back. */
   #answers: Uint8Array[] = [];
   readonly #randomBytes: (length: number) => Uint8Array;
@@ -133,6 +137,13 @@ export class RecordLayer {
   get status(): ControllerStatus & { readonly idle: boolean } {
     const idle = this.#outgoing.empty && !this.#sender.waiting;
     return { ...this.#sender.controllerStatus, idle };
+  }
+
+  /** For how long the peer has held back what it has for us, since others use the line. */
+  heldBackUs(nowUs: number): number {
+    const { sinceUs, heardAtUs } = this.#heldBack;
+    // Who sends probes is silent otherwise; who uses the line sends none.
+    return nowUs - heardAtUs < HELD_BACK_US ? heardAtUs - sinceUs : 0;
   }
 
   /** Bytes of blocks that wait to be sealed. */
@@ -325,6 +336,7 @@ export class RecordLayer {
         break;
       case "probe":
         this.#receiver.onProbe(nowUs, datagram);
+        this.#heldBack = { sinceUs: nowUs - frame.busyMs * MS, heardAtUs: nowUs };
         break;
       case "ack":
         this.#sender.onAck(nowUs, frame);

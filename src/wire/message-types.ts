@@ -90,6 +90,8 @@ export type Progress = {
   readonly rvp: boolean;
   /** What is wrong and how to mend it; empty where nothing is. */
   readonly problem: string;
+  /** For how long its pieces have been held back because others use the line; 0 where they are not. */
+  readonly lineBusyMs: number;
 };
 
 /** A part of a signed manifest that a publishing device brings to the server, in order. */

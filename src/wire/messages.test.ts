@@ -60,6 +60,7 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
     farInBytes: [{ office: "Central", bytes: 1 }],
     rvp: true,
     problem: "",
+    lineBusyMs: 60_000,
   },
   "publish-part": {
     kind: "publish-part",

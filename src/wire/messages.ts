@@ -132,6 +132,7 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     problem: field(12, text(1024)),
     originInBytes: field(13, integer()),
     farInBytes: field(14, list(officeBytes, 32)),
+    lineBusyMs: field(15, integer()),
   }),
   "publish-part": kind(6, {
     contentId: field(1, contentId),

@@ -6,7 +6,7 @@ import { addCommand, type CommandHost } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { enrolTheAgent, openControl, runTheAgent } from "../parts.ts";
 import { agentSettings, type SettingsOptions, settingsOptions } from "../settings-flags.ts";
-import { sizeText, textTable } from "../text-table.ts";
+import { lineText, sizeText, textTable } from "../text-table.ts";
 import { addCacheCommands } from "./agent-cache.ts";
 import { EXIT_WITH_PARENT } from "./server.ts";
 
@@ -90,6 +90,7 @@ function statusText(status: AgentStatusView): string {
     ["Office", `${status.office}${status.rvp ? " (RVP)" : ""}`],
     ["Server", `${status.server.address} ${status.server.connected ? "" : "(not connected)"}`],
     ["Version", status.productVersion],
+    ...(status.lineBusySinceMs === undefined ? [] : [["Line", lineText(status.lineBusySinceMs)]]),
     ["Peers", String(status.peers.filter(({ connected }) => connected).length)],
   ]);
   if (status.contents.length === 0) return `${facts}\n\nNo contents.`;

@@ -10,7 +10,7 @@ import type { Io } from "../io.ts";
 import { type Control, openControl } from "../parts.ts";
 import { Progress } from "../progress.ts";
 import { type SettingsOptions, serverSettings, settingsOptions } from "../settings-flags.ts";
-import { sizeText, textTable, timeText } from "../text-table.ts";
+import { lineText, sizeText, textTable, timeText } from "../text-table.ts";
 
 type DeployOptions = SettingsOptions & {
   readonly to?: readonly string[];
@@ -92,6 +92,7 @@ export function deploymentText(one: DeploymentDetail): string {
     sizeText(office.lanBytes),
     office.copies.toFixed(2),
     `${office.verified} of ${office.devices}`,
+    lineText(office.lineBusySinceMs),
   ]);
   const devices = one.devices.map((device) => [
     device.deviceId,
@@ -99,12 +100,12 @@ export function deploymentText(one: DeploymentDetail): string {
     device.office,
     device.state,
     `${sizeText(device.heldBytes)}`,
-    device.problem,
+    device.problem || lineText(device.lineBusySinceMs),
   ]);
   return [
     facts,
     textTable([
-      ["Office", "Parent", "RVP", "WAN", "Origins", "LAN", "Copies", "Verified"],
+      ["Office", "Parent", "RVP", "WAN", "Origins", "LAN", "Copies", "Verified", "Line"],
       ...offices,
     ]),
     textTable([["Device", "Host name", "Office", "State", "Held", "Problem"], ...devices]),

@@ -5,7 +5,7 @@ import { OperatorError } from "../../runtime/operator-error.ts";
 import { addCommand, type CommandHost } from "../command.ts";
 import { openControl } from "../parts.ts";
 import { type SettingsOptions, serverSettings, settingsOptions } from "../settings-flags.ts";
-import { sizeText, textTable } from "../text-table.ts";
+import { lineText, sizeText, textTable } from "../text-table.ts";
 
 type LedgerOptions = SettingsOptions & { readonly content?: string; readonly office?: string };
 
@@ -83,11 +83,12 @@ export function ledgerText(entries: readonly LedgerEntry[]): string {
     sizeText(one.lanBytes),
     sizeText(one.savedBytes),
     one.alarm ? "ALARM" : "",
+    lineText(one.lineBusySinceMs),
   ]);
   const totals = totalsOf(entries);
   const total = ["Total", "", "", "", sizeText(totals.wanBytes), "", ""];
   total.push(sizeText(totals.originBytes), sizeText(totals.lanBytes), sizeText(totals.savedBytes));
-  total.push(totals.alarms === 0 ? "" : `${totals.alarms} of ${entries.length}`);
+  total.push(totals.alarms === 0 ? "" : `${totals.alarms} of ${entries.length}`, "");
   return textTable([HEADING, ...rows, total]);
 }
 
@@ -103,4 +104,5 @@ const HEADING = [
   "LAN",
   "Saved",
   "Alarm",
+  "Line",
 ];

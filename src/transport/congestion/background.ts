@@ -80,6 +80,8 @@ class Background implements Controller {
   #waits = false;
   #idleSinceUs = 0;
   #ranSinceUs = 0;
+  /** Since when others have had the line, but for moments. */
+  #busySinceUs: number | undefined;
   #nextUpUs = 0;
   #drainedAtUs = 0;
 
@@ -101,9 +103,8 @@ class Background implements Controller {
     if (this.#line.onArrivals(nowUs, { heardAtUs, arrivals }, isOurs)) this.#look(nowUs);
   }
 
-  onAcked(): void {
-    // Arrivals say more, and sooner.
-  }
+  // Arrivals say more, and sooner.
+  onAcked(): void {}
 
   onLost(nowUs: number, packets: number): void {
     if (!USING.has(this.#state)) return;
@@ -114,9 +115,8 @@ class Background implements Controller {
     this.#nextUpUs = nowUs + POLICED_US;
   }
 
-  onCongestion(): void {
-    // Losses with a queue come after the alarm; those without are `onLost`'s.
-  }
+  // Losses with a queue come after the alarm; those without are `onLost`'s.
+  onCongestion(): void {}
 
   onPersistentCongestion(nowUs: number): void {
     this.#line.forget();
@@ -176,7 +176,7 @@ class Background implements Controller {
   }
 
   busyUs(nowUs: number): number {
-    return this.#state === "quiet" ? nowUs - this.#sinceUs : 0;
+    return this.#busySinceUs === undefined ? 0 : nowUs - this.#busySinceUs;
   }
 
   windowBytes(): number {
@@ -409,6 +409,7 @@ class Background implements Controller {
 
   #run(nowUs: number): void {
     this.#proven = true;
+    if (nowUs - this.#ranSinceUs > SECOND) this.#busySinceUs = undefined;
     this.#rate = this.#share.part(nowUs) * this.#line.capacity;
     this.#nextUpUs = nowUs + Math.max(8 * this.#line.roundUs, 300 * MS);
     this.#go(nowUs, "run");
@@ -491,6 +492,7 @@ class Background implements Controller {
   }
 
   #quieten(nowUs: number): void {
+    this.#busySinceUs ??= nowUs;
     this.#line.rest();
     this.#probes.begin(nowUs);
     this.#go(nowUs, "quiet");
@@ -499,8 +501,7 @@ class Background implements Controller {
   #tryAgain(nowUs: number): void {
     if (!this.#waits) return;
     const occasion = this.#silence.occasion(nowUs, this.#line);
-    if (occasion === undefined) return;
-    if (this.#line.capacity > 0) this.#train(nowUs, occasion);
+    if (occasion !== undefined && this.#line.capacity > 0) this.#train(nowUs, occasion);
     else if (occasion === "clear") this.#start(nowUs);
   }
 }

@@ -77,7 +77,7 @@ export type Controller = {
   /** How fast the path takes what is sent, in bytes a second; `Infinity` where nobody knows. */
   lineRate(): number;
 
-  /** For how long it has held everything back because of others, in microseconds. */
+  /** For how long it has held everything back because of others, but for moments; 0 where it has not. */
   busyUs(nowUs: number): number;
 
   /** What it believes now, for people. */

@@ -1,0 +1,31 @@
+import type { Core } from "./core.ts";
+
+/** A silence that is shorter is how the line is felt out, and nothing to wait for. */
+const BUSY_US_MIN = 1_000_000;
+
+/** Whether those who are to send us pieces across the line hold them back, since others use it. */
+export class LineBusy {
+  readonly #core: () => Core;
+  #forUs = 0;
+
+  constructor(core: () => Core) {
+    this.#core = core;
+  }
+
+  /** For how long they did when this was last looked at; 0 where they did not. */
+  get forUs(): number {
+    return this.#forUs;
+  }
+
+  /** Looks; returns whether it has become another story. */
+  look(nowUs: number): boolean {
+    const { links, endpoint } = this.#core();
+    const before = this.#forUs;
+    this.#forUs = 0;
+    for (const { association, pending } of links.values()) {
+      const heldUs = pending.size === 0 ? 0 : endpoint.heldBackUs(nowUs, association);
+      if (heldUs >= BUSY_US_MIN) this.#forUs = Math.max(this.#forUs, heldUs);
+    }
+    return before > 0 !== this.#forUs > 0;
+  }
+}
