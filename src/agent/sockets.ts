@@ -6,7 +6,10 @@ import { discoveryPorts, lineOf, ownPorts } from "./ports.ts";
 import type { AgentSettings } from "./settings.ts";
 
 /** The agent's ways to the network. */
-export type AgentSockets = Pick<PeerOutbox, "send" | "broadcast" | "datagramBytesMax"> & {
+export type AgentSockets = Pick<
+  PeerOutbox,
+  "send" | "broadcast" | "leftAtUs" | "datagramBytesMax"
+> & {
   /** From now on discovery is heard as well. */
   start(): void;
   close(): Promise<void>;
@@ -38,6 +41,7 @@ export async function openSockets(
         channel === "discovery"
           ? discovery.send(to, bytes)
           : udp.send(to, channel, bytes, segmentBytes),
+      leftAtUs: () => udp.leftAtUs(),
       datagramBytesMax: (host) => udp.datagramBytesMax(host),
       broadcast: (bytes) => discovery.broadcast(bytes),
       start: () => discovery.start(),

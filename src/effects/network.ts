@@ -41,6 +41,9 @@ export type NetworkOutbox = {
    */
   send(to: Address, channel: Channel, bytes: Uint8Array, segmentBytes: number): boolean;
 
+  /** When the last datagrams left, by the clock of steps: a step may take a while. */
+  leftAtUs?(): number | undefined;
+
   /**
    * The longest datagram that may be tried towards a host: none that would be cut on its way.
    * Absent: 1,200 bytes, which every path takes.

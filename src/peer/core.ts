@@ -120,6 +120,7 @@ export function associationOutbox(
 ): AssociationOutbox {
   return {
     send: (to, channel, bytes, segmentBytes) => outbox.send(to, channel, bytes, segmentBytes),
+    leftAtUs: () => outbox.leftAtUs?.(),
     datagramBytesMax: (host) => outbox.datagramBytesMax?.(host),
     handshakeStart: (key, side, anonymous) => outbox.handshakeStart(key, side, anonymous),
     handshakeFeed: (key, bytes) => outbox.handshakeFeed(key, bytes),

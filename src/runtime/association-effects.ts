@@ -11,6 +11,7 @@ export function associationEffects(
 ): NetworkOutbox & HandshakeOutbox {
   return {
     send: (to, channel, bytes, segmentBytes) => sockets.send(to, channel, bytes, segmentBytes),
+    leftAtUs: () => sockets.leftAtUs?.(),
     datagramBytesMax: (host) => sockets.datagramBytesMax?.(host),
     handshakeStart: (key, side, anonymous) => handshakes.handshakeStart(key, side, anonymous),
     handshakeFeed: (key, bytes) => handshakes.handshakeFeed(key, bytes),

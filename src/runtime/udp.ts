@@ -155,6 +155,10 @@ export class UdpSockets implements NetworkOutbox {
     return true;
   }
 
+  leftAtUs(): number {
+    return monotonicUs();
+  }
+
   /**
    * The longest datagram that may be tried towards a host. Longer ones than the first need a socket
    * that forbids to cut them: those that are cut on their way cost more than they bring.

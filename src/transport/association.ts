@@ -32,6 +32,7 @@ import {
 import { PeerPath } from "./peer-path.ts";
 import { RecordLayer } from "./record-layer.ts";
 import { RttEstimator } from "./rtt.ts";
+import type { SendOn } from "./send-on.ts";
 import { Vigil } from "./vigil.ts";
 
 type Stage =
@@ -255,7 +256,7 @@ export class Association {
   /** Sends what may be sent, and answers what has come. */
   flush(nowUs: number, outbox: AssociationOutbox): void {
     const bytesMax = outbox.datagramBytesMax?.(this.host) ?? DATAGRAM_BYTES_INITIAL;
-    this.#layer()?.flush(nowUs, this.#sendOn(outbox), bytesMax);
+    this.#layer()?.flush(nowUs, this.#sendOn(nowUs, outbox), bytesMax);
   }
 
   /** Drops blocks that wait to be sent for a request that was taken back. */
@@ -270,7 +271,7 @@ export class Association {
     reason: string,
     outbox: AssociationOutbox,
   ): void {
-    this.#layer()?.sendClose(nowUs, CLOSE_CODES[code], reason, this.#sendOn(outbox));
+    this.#layer()?.sendClose(nowUs, CLOSE_CODES[code], reason, this.#sendOn(nowUs, outbox));
     this.#report({ code, reason, byPeer: false }, outbox);
   }
 
@@ -360,7 +361,7 @@ export class Association {
     const judged = judgePeer(done.shown, done.wallS, this.#options.policy);
     if (!judged.ok) {
       const { code, reason } = judged.error;
-      layer.sendClose(nowUs, REFUSAL_CLOSE_CODES[code], reason, this.#sendOn(outbox));
+      layer.sendClose(nowUs, REFUSAL_CLOSE_CODES[code], reason, this.#sendOn(nowUs, outbox));
       this.#report({ code, reason, byPeer: false }, outbox);
       return;
     }
@@ -421,7 +422,7 @@ export class Association {
     if (challenge === undefined) return;
     const { to, token } = challenge;
     stage.layer.sendChallenge(nowUs, arrival.channel, token, (channel, bytes, segmentBytes) =>
-      outbox.send(to, channel, bytes, segmentBytes),
+      outbox.send(to, channel, bytes, segmentBytes) ? nowUs : undefined,
     );
   }
 
@@ -465,7 +466,7 @@ export class Association {
     if (isLost) {
       // Perhaps we are elsewhere now, or what stands between has forgotten us: the peer believes a
       // new address only of what opens by itself, and we go back to a port that was open once.
-      layer.sendOpener(nowUs, "reply-small", this.#sendOn(outbox));
+      layer.sendOpener(nowUs, "reply-small", this.#sendOn(nowUs, outbox));
       this.#path.onSilence();
     }
   }
@@ -474,14 +475,15 @@ export class Association {
   #sendOpeners(nowUs: number, layer: RecordLayer, outbox: AssociationOutbox): void {
     for (const channel of bulkChannels(this.#protocol)) {
       if (this.#path.address(channel).port === 0) continue;
-      layer.sendOpener(nowUs, channel, this.#sendOn(outbox));
+      layer.sendOpener(nowUs, channel, this.#sendOn(nowUs, outbox));
     }
   }
 
-  #sendOn(outbox: AssociationOutbox) {
-    return (channel: Channel, bytes: Uint8Array, segmentBytes: number): boolean => {
+  #sendOn(nowUs: number, outbox: AssociationOutbox): SendOn {
+    return (channel, bytes, segmentBytes) => {
       const { to, by } = this.#path.way(channel);
-      return outbox.send(to, by, bytes, segmentBytes);
+      const isSent = outbox.send(to, by, bytes, segmentBytes);
+      return isSent ? (outbox.leftAtUs?.() ?? nowUs) : undefined;
     };
   }
 

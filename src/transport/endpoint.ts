@@ -454,6 +454,10 @@ class OwnOutbox implements AssociationOutbox {
     return sent;
   }
 
+  leftAtUs(): number | undefined {
+    return this.#outbox.leftAtUs?.();
+  }
+
   datagramBytesMax(host: string): number | undefined {
     return this.#outbox.datagramBytesMax?.(host);
   }

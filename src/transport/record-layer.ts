@@ -24,7 +24,8 @@ import { Outgoing } from "./outgoing.ts";
 import { PathMtu } from "./path-mtu.ts";
 import { RecordReceiver } from "./receiver.ts";
 import type { RttEstimator } from "./rtt.ts";
-import { RecordSender, type SendOn } from "./sender.ts";
+import type { SendOn } from "./send-on.ts";
+import { RecordSender } from "./sender.ts";
 import { Together } from "./together.ts";
 
 /** What comes out of sealed records. */
@@ -294,8 +295,8 @@ export class RecordLayer {
     const busyMs = Math.floor(this.#sender.busyUs(nowUs) / MS);
     const channel = this.#contentChannel;
     const { datagram, packet } = this.#sealOnce(nowUs, channel, [{ kind: "probe", busyMs }]);
-    send(channel, datagram, datagram.length);
-    this.#sender.onProbeSent(nowUs, packet, datagram.length);
+    const leftAtUs = send(channel, datagram, datagram.length) ?? nowUs;
+    this.#sender.onProbeSent(leftAtUs, packet, datagram.length);
   }
 
   /** Says good-bye; said once, it may be lost. */

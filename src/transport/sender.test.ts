@@ -391,14 +391,14 @@ class Line {
 
   pump(nowUs: number): void {
     this.sender.pump(nowUs, (_channel: Channel, bytes, segmentBytes) => {
-      if (this.full) return false;
+      if (this.full) return undefined;
       expect(segmentBytes).toBe(SEGMENT_BYTES);
       for (let at = 0; at < bytes.length; at += segmentBytes) {
         const decoded = decodeDatagram(bytes.slice(at, at + segmentBytes));
         if (!decoded.ok || decoded.value.kind !== "record") expect.fail("no record was sent");
         this.sent.push(decoded.value);
       }
-      return true;
+      return nowUs;
     });
   }
 

@@ -1,5 +1,5 @@
 import { type Due, earlier, NEVER } from "../base/machine.ts";
-import { type Channel, channelOf } from "../effects/channels.ts";
+import { channelOf } from "../effects/channels.ts";
 import { DATAGRAM_BYTES_INITIAL, rewritePacketNumber } from "../wire/datagram.ts";
 import type { AckFrame } from "../wire/frames.ts";
 import { isSmall } from "./channel-choice.ts";
@@ -21,10 +21,8 @@ import { dropImage } from "./record-image.ts";
 import { RecordSealer } from "./record-sealer.ts";
 import { type Fragment, Repairs } from "./repairs.ts";
 import type { RttEstimator } from "./rtt.ts";
+import type { SendOn } from "./send-on.ts";
 import { datagramBytes, type OutRecord, SentPackets } from "./sent-packets.ts";
-
-/** Puts datagrams on the wire; `false` where the world's queue is full. */
-export type SendOn = (channel: Channel, bytes: Uint8Array, segmentBytes: number) => boolean;
 
 /**
  * The reliable lane, sending: seals what waits into records, cuts them into packets, and sends
@@ -300,7 +298,8 @@ export class RecordSender {
     const startAt = fragment * segmentBytes;
     const bytes = record.image.subarray(startAt, startAt + count * segmentBytes);
     const channel = channelOf(record.channel) ?? "message-small";
-    if (!send(channel, bytes, segmentBytes)) {
+    const leftAtUs = send(channel, bytes, segmentBytes);
+    if (leftAtUs === undefined) {
       this.#blocked = true;
       return;
     }
@@ -310,7 +309,7 @@ export class RecordSender {
     for (let index = 0; index < count; index += 1) {
       const packet = this.#nextPacket++;
       const lengthBytes = datagramBytes(record, fragment + index);
-      if (isPaced) this.#controller.onSent(nowUs, { packet, bytes: lengthBytes, probe: false });
+      if (isPaced) this.#controller.onSent(leftAtUs, { packet, bytes: lengthBytes, probe: false });
       this.#sent.add(packet, { record, fragment: fragment + index, atUs: nowUs, appLimited });
       record.packets[fragment + index] = packet;
     }

@@ -1,6 +1,6 @@
 import type { Channel } from "../effects/channels.ts";
 import { DATAGRAM_BYTES_INITIAL } from "../wire/datagram.ts";
-import type { SendOn } from "./sender.ts";
+import type { SendOn } from "./send-on.ts";
 
 /** What an acknowledgement and a message are sent from. */
 const JOINED = new Uint8Array(DATAGRAM_BYTES_INITIAL);

@@ -3,6 +3,7 @@ import { Prng } from "../../base/prng.ts";
 import { MS, SECOND } from "../../base/units.ts";
 import {
   BURST_TRIES,
+  DRAIN_ROUNDS,
   GREETINGS,
   LINE_RATE_INITIAL,
   OTHERS_MIN,
@@ -22,7 +23,7 @@ import { LineView } from "./adaptive/line-view.ts";
 import { Losses } from "./adaptive/losses.ts";
 import { ProbeUp } from "./adaptive/probe-up.ts";
 import { Probes } from "./adaptive/probes.ts";
-import { SHARE_FULL, Share } from "./adaptive/share.ts";
+import { Share } from "./adaptive/share.ts";
 import { type Occasion, Silence } from "./adaptive/silence.ts";
 import { type State, USING } from "./adaptive/state.ts";
 import { Step } from "./adaptive/step.ts";
@@ -84,6 +85,7 @@ class Background implements Controller {
   #busySinceUs: number | undefined;
   #nextUpUs = 0;
   #drainedAtUs = 0;
+  #drainQueueUs = 0;
 
   constructor(seed: number) {
     this.#silence = new Silence(new Prng(seed));
@@ -203,12 +205,7 @@ class Background implements Controller {
   status(): ControllerStatus {
     const state =
       this.#state === "quiet" ? "yielding" : USING.has(this.#state) ? "steady" : "seeking";
-    const queueUs = this.#line.samples.at(-1)?.queueUs ?? 0;
-    return {
-      state,
-      queueUs,
-      ...(this.#line.capacity > 0 ? { capacityBytesPerS: this.#line.capacity } : {}),
-    };
+    return { state, ...this.#line.status };
   }
 
   /** How fast we send now; `Infinity` where a burst leaves at once. */
@@ -370,7 +367,7 @@ class Background implements Controller {
     }
     // One of ours that gives us a turn does not come back for it.
     if (this.#proven && !this.#silence.takesTurns(nowUs)) this.#share.beCourteous(nowUs);
-    this.#rate = RAMP * SHARE_FULL * this.#line.capacity;
+    this.#rate = RAMP * this.#line.capacity;
     this.#ranSinceUs = nowUs;
     this.#go(nowUs, "ramp");
   }
@@ -469,15 +466,18 @@ class Background implements Controller {
   }
 
   #drain(nowUs: number): void {
+    this.#drainQueueUs = this.#line.queueUs;
     this.#rate = 0.3 * this.#line.capacity;
     this.#drainedAtUs = nowUs + 1.2 * this.#line.roundUs;
     this.#go(nowUs, "drain");
   }
 
   #endDrain(nowUs: number): void {
-    const patienceUs = 5 * this.#line.roundUs + 200 * MS;
+    const rounds = (nowUs - this.#sinceUs) / this.#line.roundUs;
+    // What was on its way when it began makes the queue longer first.
+    const grows = this.#proven && rounds > 2.5 && this.#line.queueUs >= this.#drainQueueUs;
     if (isEmpty(this.#line)) this.#run(nowUs);
-    else if (nowUs - this.#sinceUs > patienceUs) this.#hush(nowUs);
+    else if (grows || rounds > DRAIN_ROUNDS) this.#hush(nowUs);
     else this.#drainedAtUs = nowUs + 10 * MS;
   }
 
@@ -485,7 +485,7 @@ class Background implements Controller {
   #hush(nowUs: number): void {
     // What was measured while others were there is no measure.
     if (!this.#proven) this.#line.capacity = 0;
-    this.#share.reset();
+    this.#share.reset(nowUs - this.#ranSinceUs);
     this.#line.noise.forgetLast();
     this.#silence.onAlarm(nowUs, nowUs - this.#ranSinceUs, this.#line.roundUs);
     this.#quieten(nowUs);

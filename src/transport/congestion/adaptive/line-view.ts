@@ -1,5 +1,5 @@
 import { MS, SECOND } from "../../../base/units.ts";
-import type { Arrivals, Sent } from "../controller.ts";
+import type { Arrivals, ControllerStatus, Sent } from "../controller.ts";
 import {
   ALARM_NOISES,
   ALARM_PACKETS,
@@ -29,6 +29,9 @@ const KEPT_US_MIN = 300 * MS;
 
 /** How many probes show that a wait does not change. */
 const FLAT_PROBES = 12;
+/** How much half of them may differ: others' queues change more than an empty path. */
+const FLAT_US = 300;
+const FLAT_NOISES = 1.5;
 
 /** How much more than a round trip's worth may be under way. */
 const WINDOW_GAIN = 1.5;
@@ -76,13 +79,24 @@ export class LineView {
     return Math.max(CLEAR_US, CLEAR_PART * this.alarmUs);
   }
 
+  /** How long the newest packet waited. */
+  get queueUs(): number {
+    return this.#samples.at(-1)?.queueUs ?? 0;
+  }
+
+  /** What people are told of it. */
+  get status(): Pick<ControllerStatus, "capacityBytesPerS" | "queueUs"> {
+    const known = this.capacity > 0 ? { capacityBytesPerS: this.capacity } : {};
+    return { queueUs: this.queueUs, ...known };
+  }
+
   /** A wait that all probes have and that does not change; 0 where there is none. */
   get flatUs(): number {
     const probes = this.#samples.filter(({ probe }) => probe).slice(-FLAT_PROBES);
     if (probes.length < FLAT_PROBES) return 0;
     const waits = probes.map(queueOf);
     const spreadUs = quantile(waits, 0.75) - quantile(waits, 0.25);
-    const isFlat = spreadUs < Math.max(MS, 2 * this.noise.us);
+    const isFlat = spreadUs < Math.max(FLAT_US, FLAT_NOISES * this.noise.us);
     const leastUs = Math.min(...waits);
     return isFlat && leastUs > this.clearUs ? leastUs : 0;
   }

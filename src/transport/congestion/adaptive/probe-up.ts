@@ -3,11 +3,11 @@ import type { LineView } from "./line-view.ts";
 import { type Flow, flowOf, queueOf, type Sample, slopeOf } from "./samples.ts";
 
 /** How much faster than the line we send at most to see whether it has become faster. */
-const GAIN_MIN = 1.06;
+const GAIN_MIN = 1.05;
 const GAIN_MAX = 1.25;
 
 /** The queue that this may make where the line has not: for a longer round trip the gain is less. */
-const QUEUE_US = 2.4 * MS;
+const QUEUE_US = 2 * MS;
 
 /** The shortest time of sending faster, and how much longer an unsteady line needs. */
 const US_MIN = 25 * MS;

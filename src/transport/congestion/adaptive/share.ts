@@ -1,11 +1,15 @@
 import { SECOND } from "../../../base/units.ts";
 
 /** How much of the line we take when it is ours alone. */
-export const SHARE_FULL = 0.98;
+export const SHARE_FULL = 0.97;
 
-/** How much for a while after others were there: they often come back, and find the queue short. */
-const COURTEOUS = 0.86;
+/**
+ * How much for a while after others were there: they often come back, and what they send at once is
+ * to find room. Less where they have come back before we had the line for long.
+ */
+const COURTEOUS = { once: 0.86, often: 0.75 } as const;
 const COURTEOUS_US = 2 * SECOND;
+const OFTEN_US = SECOND;
 
 /** The least that is worth to take beside others, and how much of what they leave is taken. */
 const MIN = 0.05;
@@ -23,10 +27,11 @@ export class Share {
   #part = SHARE_FULL;
   #metAtUs = Number.NEGATIVE_INFINITY;
   #courteousUntilUs = 0;
+  #courteous: number = COURTEOUS.once;
 
   /** The part to take now. */
   part(nowUs: number): number {
-    return this.isCourteous(nowUs) ? Math.min(this.#part, COURTEOUS) : this.#part;
+    return this.isCourteous(nowUs) ? Math.min(this.#part, this.#courteous) : this.#part;
   }
 
   isCourteous(nowUs: number): boolean {
@@ -59,8 +64,9 @@ export class Share {
     if (nowUs - this.#metAtUs > KEPT_US) this.#part = Math.min(SHARE_FULL, this.#part + STEP);
   }
 
-  /** All is others' now; who will be there next is not known. */
-  reset(): void {
+  /** All is others' now, after it was ours for so long; who will be there next is not known. */
+  reset(ranUs: number): void {
+    this.#courteous = ranUs < OFTEN_US ? COURTEOUS.often : COURTEOUS.once;
     this.#part = SHARE_FULL;
   }
 }
