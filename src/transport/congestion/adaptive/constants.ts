@@ -39,6 +39,7 @@ export const PROBE_UP_SLACK_US: number = 1.5 * MS;
 
 /** Foreign wait that grows more slowly than this comes of those who do not push. */
 export const GENTLE_SLOPE = 0.35;
+export const GENTLE_STEP_US: number = MS;
 export const GENTLE_US_MAX: number = 15 * MS;
 
 /** Of others who take less than this part it is believed that the line is slower than thought. */

@@ -7,7 +7,7 @@ export const SHARE_FULL = 0.97;
  * How much for a while after others were there: they often come back, and what they send at once is
  * to find room. Less where they have come back before we had the line for long.
  */
-const COURTEOUS = { once: 0.86, often: 0.75 } as const;
+const COURTEOUS = { once: 0.86, often: 0.76 } as const;
 const COURTEOUS_US = 2 * SECOND;
 const OFTEN_US = SECOND;
 

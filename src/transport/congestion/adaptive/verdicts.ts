@@ -2,9 +2,11 @@ import { MS, SECOND } from "../../../base/units.ts";
 import {
   ALARM_LASTS_PACKETS,
   ALARM_LASTS_US,
+  ALARM_PACKETS,
   BURST_PACKETS,
   BURST_US,
   GENTLE_SLOPE,
+  GENTLE_STEP_US,
   GENTLE_US_MAX,
   START_FULL_US,
   START_NOISES,
@@ -115,11 +117,22 @@ export function judgeForeign(line: LineView, foreignUs: number): Foreign {
   const recent = latest(line.samples, Math.max(25 * MS, 0.6 * line.roundUs));
   const slope = slopeOf(recent, foreignOf);
   const outRate = flowOf(recent)?.outRate ?? 0;
+  const packetUs = (PACKET_BYTES * SECOND) / line.capacity;
+  // A window's worth comes at once, and what does not push in small packets.
+  const isSlow = largestStepUs(recent) < Math.max(GENTLE_STEP_US, ALARM_PACKETS * packetUs);
   return {
-    isGentle: foreignUs < GENTLE_US_MAX && slope > 0 && slope < GENTLE_SLOPE,
+    isGentle: isSlow && foreignUs < GENTLE_US_MAX && slope > 0 && slope < GENTLE_SLOPE,
     others: Math.max(0, 1 - outRate / line.capacity),
     slower: Math.min(line.capacity, outRate),
   };
+}
+
+/** By how much foreign wait grew at most from one packet to the next. */
+function largestStepUs(samples: readonly Sample[]): number {
+  const steps = samples.map(
+    ({ foreignUs }, index) => foreignUs - (samples[index - 1]?.foreignUs ?? foreignUs),
+  );
+  return Math.max(0, ...steps);
 }
 
 /** Whether what arrived last found next to nobody waiting. */
