@@ -141,6 +141,7 @@ export class SimDevice implements Resident {
   #input(input: PeerInput, world: WorldOutbox): void {
     const told = this.onInput(this.#spoilt(input));
     if (told !== undefined) this.#peer?.step(this.#world.nowUs, told, this.#outbox(world));
+    this.#world.touch(this.host);
   }
 
   #fetchRange(ticket: number, range: OriginRange, world: WorldOutbox): void {

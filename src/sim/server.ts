@@ -83,6 +83,7 @@ export class SimServer implements Resident {
     const { nowUs } = this.#world;
     const input = { kind: "command", requestNumber: this.#answers.length, command } as const;
     this.coordinator.step(nowUs, input, this.#brain(nowUs));
+    this.#world.touch(this.host);
     return this.#answers.at(-1);
   }
 
@@ -110,6 +111,7 @@ export class SimServer implements Resident {
           const read = manifest === undefined ? {} : { manifest };
           const input = { kind: "manifest-read", association, contentId, ...read } as const;
           this.coordinator.step(this.#world.nowUs, input, this.#brain(this.#world.nowUs));
+          this.#world.touch(this.host);
         });
       },
       judgeManifest: (association, contentId, manifest) => {
@@ -119,6 +121,7 @@ export class SimServer implements Resident {
           const now = this.#world.nowUs;
           const input = { kind: "manifest-judged", association, contentId, outcome } as const;
           this.coordinator.step(now, input, this.#brain(now));
+          this.#world.touch(this.host);
         });
       },
       answer: (_requestNumber, answer) => {

@@ -4,6 +4,7 @@ import type { Channel } from "../effects/channels.ts";
 import { channelOf } from "../effects/channels.ts";
 import type { CertificateFacts, HandshakeInput, HandshakeOutbox } from "../effects/handshake.ts";
 import type { NetworkInput, NetworkOutbox } from "../effects/network.ts";
+import { Agenda } from "./agenda.ts";
 import { SimHandshakes } from "./handshake.ts";
 import type { Link } from "./link.ts";
 
@@ -21,7 +22,13 @@ export type Resident = {
   due(): Due;
 };
 
-type Planned = { readonly atUs: number; readonly order: number; readonly run: () => void };
+/** A datagram on its way. */
+type Parcel = {
+  readonly from: string;
+  readonly to: string;
+  readonly channel: Channel;
+  readonly bytes: Uint8Array;
+};
 
 /** Wall-clock second at which every world begins. */
 const EPOCH_S = 1_800_000_000;
@@ -32,9 +39,11 @@ export class World {
   /** What happened, a line an event: two runs of one seed are equal to the letter. */
   readonly trace: string[] = [];
   readonly #linksBetween: (from: string, to: string) => readonly Link[];
-  readonly #residents = new Map<string, { resident: Resident; outbox: WorldOutbox }>();
-  /** Latest first, so that the next event is the last element. */
-  readonly #planned: Planned[] = [];
+  readonly #residents = new Map<
+    string,
+    { readonly resident: Resident; readonly outbox: WorldOutbox; dueAtUs: number | undefined }
+  >();
+  readonly #planned = new Agenda();
   #order = 0;
   #nowUs = 0;
   /** Whether every datagram is written to the trace. */
@@ -73,8 +82,14 @@ export class World {
       handshakeFeed: (key, bytes) => handshakes.feed(key, bytes),
       handshakeEnd: (key) => handshakes.end(key),
     };
-    this.#residents.set(resident.host, { resident, outbox });
+    this.#residents.set(resident.host, { resident, outbox, dueAtUs: undefined });
     return outbox;
+  }
+
+  /** A program has been told something otherwise: its deadline may be another one. */
+  touch(host: string): void {
+    const known = this.#residents.get(host);
+    if (known !== undefined) known.dueAtUs = undefined;
   }
 
   /** Takes the program at an address away, as a power cut does. */
@@ -91,27 +106,19 @@ export class World {
 
   /** Plans something for later; equal times happen in the order they were planned. */
   plan(delayUs: number, run: () => void): void {
-    const entry = { atUs: this.#nowUs + delayUs, order: this.#order++, run };
-    let low = 0;
-    let high = this.#planned.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#planned[middle]?.atUs ?? 0) > entry.atUs) low = middle + 1;
-      else high = middle;
-    }
-    this.#planned.splice(low, 0, entry);
+    this.#planned.push({ atUs: this.#nowUs + delayUs, order: this.#order++, run });
   }
 
   /** Runs until the clock reaches `endUs`, or until `done` says so. */
   runUntil(endUs: number, done: () => boolean = () => false): void {
     while (!done()) {
       const timer = this.#nextTimer();
-      const planned = this.#planned.at(-1);
+      const planned = this.#planned.first;
       const atUs = Math.min(timer?.atUs ?? Infinity, planned?.atUs ?? Infinity);
       if (atUs > endUs) break;
       this.#nowUs = Math.max(this.#nowUs, atUs);
       if (planned !== undefined && planned.atUs <= atUs) {
-        this.#planned.pop();
+        this.#planned.takeFirst();
         planned.run();
       } else if (timer !== undefined) {
         this.#deliver(timer.resident, { kind: "timer-fired" });
@@ -122,8 +129,9 @@ export class World {
 
   #nextTimer(): { readonly atUs: number; readonly resident: Resident } | undefined {
     let next: { readonly atUs: number; readonly resident: Resident } | undefined;
-    for (const { resident } of this.#residents.values()) {
-      const { atUs } = resident.due();
+    for (const known of this.#residents.values()) {
+      known.dueAtUs ??= known.resident.due().atUs;
+      const { resident, dueAtUs: atUs } = known;
       if (next === undefined || atUs < next.atUs) next = { atUs, resident };
     }
     return next;
@@ -131,40 +139,49 @@ export class World {
 
   #deliver(resident: Resident, input: WorldInput): void {
     const known = this.#residents.get(resident.host);
-    if (known?.resident === resident) resident.step(this.#nowUs, input, known.outbox);
-  }
-
-  #arrivals(links: readonly Link[], lengthBytes: number): readonly number[] {
-    if (links.length === 0) return [];
-    return links.reduce<readonly number[]>(
-      (times, link) => times.flatMap((atUs) => link.carry(atUs, lengthBytes)),
-      [this.#nowUs],
-    );
+    if (known?.resident !== resident) return;
+    resident.step(this.#nowUs, input, known.outbox);
+    known.dueAtUs = undefined;
   }
 
   #carry(from: string, to: string, channel: Channel, bytes: Uint8Array): void {
-    const arrivals = this.#arrivals(this.#linksBetween(from, to), bytes.length);
+    const links = this.#linksBetween(from, to);
     if (this.traceDatagrams) {
-      this.trace.push(`${this.#nowUs} ${from} ${to} ${channel} ${bytes.length} ${arrivals.length}`);
+      this.trace.push(`${this.#nowUs} ${from} ${to} ${channel} ${bytes.length} ${links.length}`);
     }
-    for (const atUs of arrivals) {
-      this.plan(atUs - this.#nowUs, () => {
-        const resident = this.#residents.get(to)?.resident;
-        if (resident === undefined) return;
-        const number = (bytes[0] ?? 0) & 15;
-        const address = { host: from, port: 34_325 };
-        const arrived = channelOf(number) ?? channel;
-        const copy = bytes.slice();
-        this.#deliver(resident, {
-          kind: "datagram-received",
-          from: address,
-          channel: arrived,
-          arrivals: [copy],
-        });
-        // As the sockets do, which use their memory again: who has kept it finds it spoilt.
-        copy.fill(0xff);
-      });
+    if (links.length > 0) this.#hop({ from, to, channel, bytes }, links, 0);
+  }
+
+  /**
+   * Takes a datagram over one link after the other, each at the time when it comes to it: what
+   * comes to a link from several others is carried in the order of arrival.
+   */
+  #hop(parcel: Parcel, links: readonly Link[], at: number): void {
+    const link = links[at];
+    if (link === undefined) {
+      this.#arrive(parcel);
+      return;
     }
+    for (const atUs of link.carry(this.#nowUs, parcel.bytes.length)) {
+      this.plan(atUs - this.#nowUs, () => this.#hop(parcel, links, at + 1));
+    }
+  }
+
+  #arrive({ from, to, channel, bytes }: Parcel): void {
+    const resident = this.#residents.get(to)?.resident;
+    if (resident === undefined) return;
+    const number = (bytes[0] ?? 0) & 15;
+    const address = { host: from, port: 34_325 };
+    const arrived = channelOf(number) ?? channel;
+    const copy = bytes.slice();
+    this.#deliver(resident, {
+      kind: "datagram-received",
+      from: address,
+      channel: arrived,
+      arrivals: [copy],
+    });
+    // As the sockets do, which use their memory again: who has kept it finds it spoilt.
+    copy.fill(0xff);
   }
 }
 
