@@ -5,6 +5,7 @@ import { DISK_FULL } from "./disk-full.ts";
 import { LAN } from "./lan.ts";
 import { LINK } from "./link.ts";
 import { LINK_CUT } from "./link-cut.ts";
+import { OFFICE } from "./office.ts";
 import { OFFICE_TYPES } from "./office-types.ts";
 import { ORIGIN } from "./origin.ts";
 import { ROAM } from "./roam.ts";
@@ -18,6 +19,7 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["link", LINK],
   ["lan", LAN],
   ["tree", TREE],
+  ["office", OFFICE],
   ["rvp-loss", RVP_LOSS],
   ["server-loss", SERVER_LOSS],
   ["agent-kill", AGENT_KILL],

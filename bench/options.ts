@@ -18,6 +18,10 @@ export type BenchOptions = {
   readonly log: string;
   /** `tree`: also a second version of a program. */
   readonly versions: boolean;
+  /** How many devices; what the bench has by itself where it is absent. */
+  readonly devices: number | undefined;
+  /** `office`: also what it is compared with. */
+  readonly beside: boolean;
   /** Which of a bench's faults; all where it is empty. */
   readonly fault: string;
   /** Which of a bench's rows; all where it is empty. */
@@ -27,7 +31,9 @@ export type BenchOptions = {
 /** The options of all benches, for the help. */
 export const OPTIONS_HELP = `
   --size SIZE      how much is distributed, such as 16MiB (default: 256MiB, or as said above)
-  --rate RATE      the rate of each link, such as 20Mbit (default: 50Mbit)
+  --rate RATE      the rate of each link, such as 20Mbit (default: 50Mbit, or as said above)
+  --devices N      office: how many devices there are beside the RVP
+  --no-beside      office: without the same swarm with libtorrent
   --patience S     seconds after which a distribution is given up (default: ten times the bound)
   --seed N         draws what is left to chance (default: 1)
   --fault NAME     one of a bench's faults instead of all
@@ -39,19 +45,23 @@ export const OPTIONS_HELP = `
 /**
  * Reads the command line: the name of a bench and its options.
  *
- * @param sizeTextOf - How much a bench distributes where the command line does not say.
+ * @param defaultsOf - How much a bench distributes, and at which rate, where the command line does
+ *   not say.
  */
 export function readCommandLine(
   args: readonly string[],
-  sizeTextOf: (name: string) => string | undefined,
+  defaultsOf: (
+    name: string,
+  ) => { readonly sizeText?: string; readonly rateText?: string } | undefined,
 ): {
   readonly names: readonly string[];
   readonly help: boolean;
   readonly options: BenchOptions;
 } {
   const { values, positionals } = parse(args);
-  const sizeBytes = readSize(values.size ?? sizeTextOf(positionals[0] ?? "") ?? SIZE_TEXT);
-  const rateBitsPerS = readRate(values.rate ?? "50Mbit");
+  const { sizeText = SIZE_TEXT, rateText = RATE_TEXT } = defaultsOf(positionals[0] ?? "") ?? {};
+  const sizeBytes = readSize(values.size ?? sizeText);
+  const rateBitsPerS = readRate(values.rate ?? rateText);
   const boundS = (sizeBytes * 8) / rateBitsPerS;
   return {
     names: positionals,
@@ -64,6 +74,8 @@ export function readCommandLine(
       keep: values.keep === true,
       log: values.log ?? "info",
       versions: values.versions === true,
+      devices: values.devices === undefined ? undefined : readNumber(values.devices),
+      beside: values["no-beside"] !== true,
       fault: values.fault ?? "",
       only: values.only ?? "",
     },
@@ -84,6 +96,8 @@ function parse(args: readonly string[]) {
         only: { type: "string" },
         log: { type: "string" },
         versions: { type: "boolean" },
+        devices: { type: "string" },
+        "no-beside": { type: "boolean" },
         keep: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
@@ -93,8 +107,9 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** How much most benches distribute. */
+/** How much most benches distribute, and the rate of their links. */
 const SIZE_TEXT = "256MiB";
+const RATE_TEXT = "50Mbit";
 
 const SIZE_UNITS: Readonly<Record<string, number>> = {
   B: 1,

@@ -11,8 +11,9 @@ import { Stage } from "./stage.ts";
 /** How wide the names are in the help. */
 const NAME_WIDTH = 14;
 
-/** How many copies of the content a bench writes beside those of 17 devices. */
-const COPIES = 17 + 5;
+/** How many devices most benches have at most, and how many more copies they write. */
+const DEVICES = 17;
+const COPIES_MORE = 5;
 
 try {
   process.exitCode = await main(process.argv.slice(2));
@@ -23,7 +24,7 @@ try {
 }
 
 async function main(args: readonly string[]): Promise<number> {
-  const { names, help, options } = readCommandLine(args, (name) => BENCHES.get(name)?.sizeText);
+  const { names, help, options } = readCommandLine(args, (name) => BENCHES.get(name));
   if (help || names.length === 0) {
     process.stdout.write(helpText());
     return 0;
@@ -39,7 +40,8 @@ async function main(args: readonly string[]): Promise<number> {
   checkRequirements();
   return await untilInterrupted(async (signal) => {
     const contents = options.versions ? 2 : 1;
-    const { copies = COPIES } = bench;
+      const devices = options.devices ?? bench.devices ?? DEVICES;
+      const copies = bench.copies ?? devices + COPIES_MORE;
     const stage = Stage.open(options, signal, options.sizeBytes * copies * contents);
     const tidy = () => stage.closeNow();
     process.on("exit", tidy);

@@ -32,7 +32,7 @@ export function trafficSince(before: LinkTraffic, now: LinkTraffic): LinkTraffic
  * What the queue of an interface has let out. Interface counters would not do: they miss the
  * headers of packets that were cut from a batch.
  */
-async function trafficFrom({ namespace, device }: LinkEnd): Promise<Traffic> {
+export async function trafficFrom({ namespace, device }: LinkEnd): Promise<Traffic> {
   const text = await run("tc", ["-n", namespace, "-s", "-j", "qdisc", "show", "dev", device]);
   const queues = JSON.parse(text) as readonly QueueStatistics[];
   const queue = queues.find(({ kind }) => kind === "tbf");

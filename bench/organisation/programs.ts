@@ -108,6 +108,11 @@ export function usageOf(pid: number): Usage | undefined {
   }
 }
 
+/** Processor seconds that a process has used so far; 0 once it has ended. */
+export function processorSeconds(pid: number): number {
+  return usageOf(pid)?.cpuS ?? 0;
+}
+
 /** How much of a log is shown when something has gone wrong. */
 const LAST_LINES = 5;
 
