@@ -40,8 +40,8 @@ async function main(args: readonly string[]): Promise<number> {
   checkRequirements();
   return await untilInterrupted(async (signal) => {
     const contents = options.versions ? 2 : 1;
-      const devices = options.devices ?? bench.devices ?? DEVICES;
-      const copies = bench.copies ?? devices + COPIES_MORE;
+    const devices = options.devices ?? bench.devices ?? DEVICES;
+    const copies = bench.copies ?? devices + COPIES_MORE;
     const stage = Stage.open(options, signal, options.sizeBytes * copies * contents);
     const tidy = () => stage.closeNow();
     process.on("exit", tidy);

@@ -464,8 +464,7 @@ export class Association {
     if (speaks) layer.addPing();
     if (opens) this.#sendOpeners(nowUs, layer, outbox);
     if (isLost) {
-      // Perhaps we are elsewhere now, or what stands between has forgotten us: the peer believes a
-      // new address only of what opens by itself, and we go back to a port that was open once.
+      // We may be elsewhere: only what opens by itself shows it, and an old port may be open again.
       layer.sendOpener(nowUs, "reply-small", this.#sendOn(nowUs, outbox));
       this.#path.onSilence();
     }

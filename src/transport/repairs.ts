@@ -15,6 +15,11 @@ export class Repairs {
     this.#fragments.push({ record, fragment });
   }
 
+  /** Adds the first fragments of a record. */
+  addAll(record: OutRecord, count: number): void {
+    for (let fragment = 0; fragment < count; fragment += 1) this.add(record, fragment);
+  }
+
   /** The first that is still needed, of those records that `isMeant` lets through. */
   first(
     isNeeded: (fragment: Fragment) => boolean,

@@ -211,9 +211,7 @@ export class RecordSender {
       const again = this.#repairs.first(this.#isNeeded, isUrgent);
       const isNext = this.#outgoing.hasSmall;
       const sealed = again === undefined && isNext ? this.#seal(nowUs) : undefined;
-      for (let fragment = 0; fragment < (sealed?.fragments ?? 0); fragment += 1) {
-        if (sealed !== undefined) this.#repairs.add(sealed, fragment);
-      }
+      if (sealed !== undefined) this.#repairs.addAll(sealed, sealed.fragments);
       const next = again ?? this.#repairs.first(this.#isNeeded, isUrgent);
       if (next === undefined) return;
       this.#sendSome(nowUs, next, 1, send);
@@ -478,9 +476,7 @@ export class RecordSender {
   #sendWhole(record: OutRecord): void {
     record.acked.fill(0);
     record.ackedCount = 0;
-    for (let fragment = 0; fragment < record.unsent; fragment += 1) {
-      this.#repairs.add(record, fragment);
-    }
+    this.#repairs.addAll(record, record.unsent);
   }
 
   /** Turns the unfinished records that are wrong now back into frames, to be sealed otherwise. */

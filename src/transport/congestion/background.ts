@@ -3,7 +3,6 @@ import { Prng } from "../../base/prng.ts";
 import { MS, SECOND } from "../../base/units.ts";
 import {
   BURST_TRIES,
-  DRAIN_ROUNDS,
   GREETINGS,
   LINE_RATE_INITIAL,
   OTHERS_MIN,
@@ -19,6 +18,7 @@ import {
   UNCALIBRATED,
 } from "./adaptive/constants.ts";
 import { Credit } from "./adaptive/credit.ts";
+import { DRAIN_SHARE, Drain } from "./adaptive/drain.ts";
 import { LineView } from "./adaptive/line-view.ts";
 import { Losses } from "./adaptive/losses.ts";
 import { ProbeUp } from "./adaptive/probe-up.ts";
@@ -30,7 +30,6 @@ import { Step } from "./adaptive/step.ts";
 import {
   burstPackets,
   burstRate,
-  isEmpty,
   judgeForeign,
   lastingForeignUs,
   startVerdict,
@@ -66,6 +65,7 @@ class Background implements Controller {
   readonly #probes = new Probes();
   readonly #up = new ProbeUp();
   readonly #credit = new Credit();
+  readonly #draining = new Drain();
   #state: State = "greeting";
   #sinceUs = 0;
   readonly #share = new Share();
@@ -84,8 +84,6 @@ class Background implements Controller {
   /** Since when others have had the line, but for moments. */
   #busySinceUs: number | undefined;
   #nextUpUs = 0;
-  #drainedAtUs = 0;
-  #drainQueueUs = 0;
 
   constructor(seed: number) {
     this.#silence = new Silence(new Prng(seed));
@@ -105,8 +103,7 @@ class Background implements Controller {
     if (this.#line.onArrivals(nowUs, { heardAtUs, arrivals }, isOurs)) this.#look(nowUs);
   }
 
-  // Arrivals say more, and sooner.
-  onAcked(): void {}
+  onAcked(): void {} // Arrivals say more, and sooner.
 
   onLost(nowUs: number, packets: number): void {
     if (!USING.has(this.#state)) return;
@@ -232,7 +229,7 @@ class Background implements Controller {
       case "judging":
         return this.#step?.untilUs(roundUs) ?? 0;
       case "drain":
-        return this.#drainedAtUs;
+        return this.#draining.dueUs;
       case "start":
       case "ramp":
         return Math.min(this.#sinceUs + roundUs, this.#unansweredUs());
@@ -466,19 +463,15 @@ class Background implements Controller {
   }
 
   #drain(nowUs: number): void {
-    this.#drainQueueUs = this.#line.queueUs;
-    this.#rate = 0.3 * this.#line.capacity;
-    this.#drainedAtUs = nowUs + 1.2 * this.#line.roundUs;
+    this.#draining.begin(nowUs, this.#line, !this.#proven);
+    this.#rate = DRAIN_SHARE * this.#line.capacity;
     this.#go(nowUs, "drain");
   }
 
   #endDrain(nowUs: number): void {
-    const rounds = (nowUs - this.#sinceUs) / this.#line.roundUs;
-    // What was on its way when it began makes the queue longer first.
-    const grows = this.#proven && rounds > 2.5 && this.#line.queueUs >= this.#drainQueueUs;
-    if (isEmpty(this.#line)) this.#run(nowUs);
-    else if (grows || rounds > DRAIN_ROUNDS) this.#hush(nowUs);
-    else this.#drainedAtUs = nowUs + 10 * MS;
+    const found = this.#draining.look(nowUs, this.#line);
+    if (found === "empty") this.#run(nowUs);
+    else if (found === "others") this.#hush(nowUs);
   }
 
   /** Others are there: not a packet more. */

@@ -16,9 +16,6 @@ export const ROUND_US_INITIAL: number = 100 * MS;
 /** How much of the line we take after a round trip of taking more than it has. */
 export const SHARE_DOWN = 0.93;
 
-/** How many round trips a queue may take to empty. */
-export const DRAIN_ROUNDS = 6;
-
 /**
  * Foreign wait beyond which others are taken to be there: this, or so many times the noise, or so
  * many packets. It has to last for some packets and some time, since what a path or a processor

@@ -12,6 +12,8 @@ const ROUND_US_MIN = 30 * MS;
 /** Who was alone for so long, and is disturbed, asks himself whether it was one of ours. */
 const LONG_RUN_US = SECOND;
 
+const AT_ONCE_US = 2 * SECOND;
+
 /** A run that is shorter than this, and than four round trips, was a mistake. */
 const SHORT_RUN_US = 200 * MS;
 
@@ -48,6 +50,7 @@ export class Silence {
   #clearSinceUs: number | undefined;
   /** Whether the line was ours for long when the others came. */
   #wasLong = false;
+  #alarmAtUs = 0;
   #turnAtUs = Number.NEGATIVE_INFINITY;
   #flatAtUs = 0;
   #flatWaitUs = FLAT_WAIT_US;
@@ -78,6 +81,7 @@ export class Silence {
     const isShort = ranUs < Math.max(SHORT_RUN_US, 4 * roundUs);
     this.#failures = isShort ? this.#failures + 1 : 0;
     this.#wasLong = ranUs > LONG_RUN_US;
+    this.#alarmAtUs = nowUs;
     this.#flatAtUs = nowUs + FLAT_US;
     this.#flatWaitUs = FLAT_WAIT_US;
     this.#flatPasses = 0;
@@ -100,7 +104,8 @@ export class Silence {
       return;
     }
     this.#failures += 1;
-    if (this.#wasLong) this.#giveTurn(nowUs);
+    // Of ours another one would have been there at once.
+    if (this.#wasLong && nowUs - this.#alarmAtUs < AT_ONCE_US) this.#giveTurn(nowUs);
     else this.#hold(nowUs, this.#holdUs(roundUs));
   }
 
