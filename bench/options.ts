@@ -42,17 +42,18 @@ export const OPTIONS_HELP = `
   --log LEVEL      what the agents log (default: info)
   --keep           keep the folder with all data and logs`;
 
-/**
- * Reads the command line: the name of a bench and its options.
- *
- * @param defaultsOf - How much a bench distributes, and at which rate, where the command line does
- *   not say.
- */
+/** What a bench is run with where the command line does not say. */
+export type BenchDefaults = {
+  /** How much is distributed. */
+  readonly sizeText?: string;
+  /** The rate of each link. */
+  readonly rateText?: string;
+};
+
+/** Reads the command line: the name of a bench and its options. */
 export function readCommandLine(
   args: readonly string[],
-  defaultsOf: (
-    name: string,
-  ) => { readonly sizeText?: string; readonly rateText?: string } | undefined,
+  defaultsOf: (name: string) => BenchDefaults | undefined,
 ): {
   readonly names: readonly string[];
   readonly help: boolean;

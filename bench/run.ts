@@ -5,7 +5,7 @@ import { untilInterrupted } from "../src/cli/interruption.ts";
 import { OperatorError } from "../src/runtime/operator-error.ts";
 import { BENCHES } from "./benches.ts";
 import { checkRequirements } from "./net/requirements.ts";
-import { OPTIONS_HELP, readCommandLine } from "./options.ts";
+import { type BenchDefaults, OPTIONS_HELP, readCommandLine } from "./options.ts";
 import { Stage } from "./stage.ts";
 
 /** How wide the names are in the help. */
@@ -72,10 +72,16 @@ function checkChoice(
 }
 
 function helpText(): string {
-  const benches = [...BENCHES].flatMap(([name, { claim, faults, rows, sizeText }]) => [
-    `  ${name.padEnd(NAME_WIDTH)} ${claim}${sizeText === undefined ? "" : ` (${sizeText})`}`,
+  const benches = [...BENCHES].flatMap(([name, { claim, faults, rows, ...defaults }]) => [
+    `  ${name.padEnd(NAME_WIDTH)} ${claim}${defaultsText(defaults)}`,
     ...(faults === undefined ? [] : [`  ${"".padEnd(NAME_WIDTH)} faults: ${faults.join(", ")}`]),
     ...(rows === undefined ? [] : [`  ${"".padEnd(NAME_WIDTH)} rows: ${rows.join(", ")}`]),
   ]);
   return ["Usage: npm run bench -- NAME [options]", "", ...benches, OPTIONS_HELP, ""].join("\n");
+}
+
+/** What a bench is run with where that is not what the options say. */
+function defaultsText({ sizeText, rateText }: BenchDefaults): string {
+  const texts = [sizeText, rateText].filter((text) => text !== undefined);
+  return texts.length === 0 ? "" : ` (${texts.join(", ")})`;
 }

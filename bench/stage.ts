@@ -2,22 +2,20 @@ import { mkdirSync, readdirSync, renameSync, rmSync, statfsSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isBench, Namespaces, sweepNamespaces } from "./net/namespaces.ts";
-import type { BenchOptions } from "./options.ts";
+import type { BenchDefaults, BenchOptions } from "./options.ts";
 import { unmountBelow } from "./organisation/disk.ts";
 
 /** The result line of a bench without its name. `ok` is whether the claim holds. */
 export type BenchResult = { readonly ok: boolean } & Readonly<Record<string, unknown>>;
 
 /** A bench: shows one claim, and says in figures how far it holds. */
-export type Bench = {
+export type Bench = BenchDefaults & {
   /** One line for the help. */
   readonly claim: string;
   /** What it does to an organisation, each to one of its own; `--fault` chooses one. */
   readonly faults?: readonly string[];
   /** What it measures one after another; `--only` chooses one. */
   readonly rows?: readonly string[];
-  /** How much is distributed unless the command line says; 256 MiB where it is absent. */
-  readonly sizeText?: string;
   /** How many copies of the content lie on the disk at a time; those of 17 devices if absent. */
   readonly copies?: number;
   /** The rate of its links unless the command line says; 50 Mbit/s where it is absent. */
