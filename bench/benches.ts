@@ -1,3 +1,4 @@
+import { ADAPTIVE } from "./adaptive.ts";
 import { AGENT_KILL } from "./agent-kill.ts";
 import { ALONE } from "./alone.ts";
 import { BAD_PEER } from "./bad-peer.ts";
@@ -18,6 +19,7 @@ import { TREE } from "./tree.ts";
 export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["link", LINK],
   ["lan", LAN],
+  ["adaptive", ADAPTIVE],
   ["tree", TREE],
   ["office", OFFICE],
   ["rvp-loss", RVP_LOSS],

@@ -2,6 +2,9 @@ import { parseArgs } from "node:util";
 import { GIB, KIB, MIB } from "../src/base/units.ts";
 import { OperatorError } from "../src/runtime/operator-error.ts";
 
+/** What others use a line for: a transfer without an end, or pages with pauses. */
+export type ForegroundName = "bulk" | "web";
+
 /** How a bench is to be run. */
 export type BenchOptions = {
   /** How much is distributed. */
@@ -26,6 +29,12 @@ export type BenchOptions = {
   readonly fault: string;
   /** Which of a bench's rows; all where it is empty. */
   readonly only: string;
+  /** `adaptive`: how much the queue of the line holds, as time at its rate. */
+  readonly queueMs: number;
+  /** `adaptive`: what the line adds in each direction. */
+  readonly delayMs: number;
+  /** `adaptive`: what others use the line for. */
+  readonly foreground: ForegroundName;
 };
 
 /** The options of all benches, for the help. */
@@ -39,6 +48,9 @@ export const OPTIONS_HELP = `
   --fault NAME     one of a bench's faults instead of all
   --only NAME      one of a bench's rows instead of all
   --versions       tree: also version 2 of a program
+  --queue MS       adaptive: what the line's queue holds (default: 100)
+  --delay MS       adaptive: what the line adds in each direction (default: 20)
+  --fg NAME        adaptive: what others do, bulk or web (default: bulk)
   --log LEVEL      what the agents log (default: info)
   --keep           keep the folder with all data and logs`;
 
@@ -79,6 +91,9 @@ export function readCommandLine(
       beside: values["no-beside"] !== true,
       fault: values.fault ?? "",
       only: values.only ?? "",
+      queueMs: readNumber(values.queue ?? "100"),
+      delayMs: readNumber(values.delay ?? "20"),
+      foreground: readForeground(values.fg ?? "bulk"),
     },
   };
 }
@@ -95,6 +110,9 @@ function parse(args: readonly string[]) {
         seed: { type: "string" },
         fault: { type: "string" },
         only: { type: "string" },
+        queue: { type: "string" },
+        delay: { type: "string" },
+        fg: { type: "string" },
         log: { type: "string" },
         versions: { type: "boolean" },
         devices: { type: "string" },
@@ -133,6 +151,11 @@ function readQuantity(text: string, units: Readonly<Record<string, number>>): nu
   if (digits !== undefined && factor !== undefined) return Math.round(Number(digits) * factor);
   const known = Object.keys(units).join(", ");
   throw new OperatorError("usage-arguments", `${text} needs a number and a unit: ${known}.`);
+}
+
+function readForeground(text: string): ForegroundName {
+  if (text === "bulk" || text === "web") return text;
+  throw new OperatorError("usage-arguments", "What others do (--fg) is bulk or web.");
 }
 
 function readNumber(text: string): number {

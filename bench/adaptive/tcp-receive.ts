@@ -1,0 +1,17 @@
+// Takes what comes over TCP: tcp-receive.ts ADDRESS PORT. Says "ready"; ends with standard input.
+
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { writeReady } from "../lan/use.ts";
+
+const [host = "", port = ""] = process.argv.slice(2);
+const server = createServer((socket) => {
+  // Senders here end by a reset.
+  socket.on("error", () => {}).resume();
+});
+server.listen(Number(port), host);
+await once(server, "listening");
+writeReady();
+process.stdin.resume();
+await once(process.stdin, "end");
+process.exit();
