@@ -15,10 +15,10 @@ const QUICK_US = 50 * MS;
 export const UNASKED_US: number = 5 * SECOND;
 
 /** A piece that was sent and that nobody has announced goes to another mate after this long. */
-export const UNPASSED_US: number = 10 * SECOND;
+export const UNPASSED_US: number = 5 * SECOND;
 
-/** A mate that lacks something, waits for nothing of ours and gains nothing for this long knows all. */
-export const STUCK_US: number = 5 * SECOND;
+/** A mate that lacks something and has gained nothing for this long is told everything. */
+export const STUCK_US: number = 3 * SECOND;
 
 /** To whom a piece was offered that no mate holds yet. */
 type Dealt = { readonly link: Link; sent: boolean; sinceUs: number };
@@ -170,9 +170,7 @@ export class Offers {
     for (const [link, shown] of book.shown) {
       const held = link.asked.get(entry.contentId)?.offered;
       const count = held?.count ?? 0;
-      // One that waits for us is not stuck: we are slow.
-      const waits = link.uploads.length > 0 || link.readingBytes > 0;
-      if (waits || shown.gained?.count !== count) shown.gained = { count, atUs: nowUs };
+      if (shown.gained?.count !== count) shown.gained = { count, atUs: nowUs };
       if (held?.full === true || nowUs - shown.gained.atUs < STUCK_US) continue;
       if (showAll(shown, known.held)) stuck.push(link);
     }

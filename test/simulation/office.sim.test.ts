@@ -48,7 +48,7 @@ test("SW34: what mates that lose power had to pass on comes from others", () => 
   organisation.runUntil(() => heldBytes(second, simPackage) > simPackage.sizeBytes / 4, 30);
   first?.stop();
   second?.stop();
-  const done = organisation.runUntil(() => allHave(others, simPackage), 60);
+  const done = organisation.runUntil(() => allHave(others, simPackage), 30);
 
   expect(done).toBe(true);
   expect(copiesFrom(rvp, simPackage)).toBeLessThanOrEqual(1.5);
@@ -61,7 +61,7 @@ test("SW34: nobody waits for a mate that takes pieces and never passes them on",
     miser.onInput = (input) => (input.kind === "piece-stored" ? undefined : input);
 
   const { simPackage } = deploy(organisation, 64);
-  const done = organisation.runUntil(() => allHave(others, simPackage), 60);
+  const done = organisation.runUntil(() => allHave(others, simPackage), 30);
 
   expect(done).toBe(true);
   expect(copiesFrom(rvp, simPackage)).toBeLessThanOrEqual(2);
