@@ -5,12 +5,11 @@ import type { Due } from "../base/machine.ts";
 import { MS } from "../base/units.ts";
 import { contentTag } from "../swarm/content-tag.ts";
 import type { PiecePicker } from "../swarm/piece-picker.ts";
-import { type Holds, MANIFEST_BYTES_MAX } from "../wire/messages.ts";
+import { type Holds, MANIFEST_BYTES_MAX, type Message } from "../wire/messages.ts";
 import type { ContentEntry } from "./content-entry.ts";
 import { type Act, type Core, SERVED_MAX, say } from "./core.ts";
 import type { Downloads } from "./downloads.ts";
 import type { Asked, Link } from "./link.ts";
-import type { Offers } from "./offers.ts";
 import type { Trust } from "./trust.ts";
 
 /** Most pieces in one announcement. */
@@ -19,23 +18,18 @@ const GAINED_MAX = 4_096;
 /** How long gained pieces wait for others to be announced together. */
 const ANNOUNCE_US = 10 * MS;
 
-/** The same where several in the office have offered each of them: nobody waits for this news. */
+/** The same where others in the office have offered all of them: nobody waits for this news. */
 const ANNOUNCE_KNOWN_US = 500 * MS;
-
-/** How many make several. One may be the RVP, which sends each piece once if it can. */
-const NEWS_COPIES = 2;
 
 /** What is said on links about who holds what: asking, answering, announcing. */
 export class Conversations {
   readonly #core: Core;
   readonly #downloads: Downloads;
   readonly #trust: Trust;
-  readonly #offers: Offers;
   #announceAtUs = Number.POSITIVE_INFINITY;
 
-  constructor(core: Core, downloads: Downloads, trust: Trust, offers: Offers) {
+  constructor(core: Core, downloads: Downloads, trust: Trust) {
     this.#core = core;
-    this.#offers = offers;
     this.#downloads = downloads;
     this.#trust = trust;
   }
@@ -49,9 +43,7 @@ export class Conversations {
   planAnnouncement(act: Act): void {
     for (const { unannounced, known } of this.#core.contents.values()) {
       if (unannounced.length === 0) continue;
-      const isNews = unannounced.some(
-        (piece) => (known?.picker.copiesOf(piece) ?? 0) < NEWS_COPIES,
-      );
+      const isNews = unannounced.some((piece) => known?.picker.copiesOf(piece) === 0);
       const atUs = act.nowUs + (isNews ? ANNOUNCE_US : ANNOUNCE_KNOWN_US);
       this.#announceAtUs = Math.min(this.#announceAtUs, atUs);
     }
@@ -73,39 +65,6 @@ export class Conversations {
       if (!this.#trust.mayAsk(act.nowUs, link.deviceId)) continue;
       link.setAside = false;
       this.openAll(act, link);
-    }
-    for (const entry of this.#core.contents.values()) {
-      for (const link of this.#offers.onTick(act.nowUs, entry)) this.#restateTo(act, link, entry);
-      this.deal(act, entry);
-    }
-  }
-
-  /** Another device fetches for the office now, and must be told everything. */
-  dealAll(act: Act): void {
-    for (const entry of this.#core.contents.values()) this.deal(act, entry);
-  }
-
-  /** Offers mates what they may be offered now. */
-  deal(act: Act, entry: ContentEntry): void {
-    if (this.#offers.isOver(entry)) {
-      this.#offers.forget(entry);
-      for (const link of this.#core.links.values()) this.#restateTo(act, link, entry);
-    }
-    for (const { link, piece } of this.#offers.deal(act.nowUs, entry)) {
-      this.#tell(act, link, entry, [piece]);
-    }
-  }
-
-  /** A piece has been sent. */
-  onSent(act: Act, link: Link, entry: ContentEntry, piece: number): void {
-    this.#offers.onSent(act.nowUs, link, entry, piece);
-    this.deal(act, entry);
-  }
-
-  #tell(act: Act, link: Link, entry: ContentEntry, pieces: readonly number[]): void {
-    for (const [handle, contentId] of link.served) {
-      if (contentId !== entry.contentId) continue;
-      say(this.#core, act, link.association, { kind: "gained", handle, pieces });
     }
   }
 
@@ -143,17 +102,14 @@ export class Conversations {
       say(this.#core, act, link.association, { kind: "unknown", handle });
       return;
     }
-    const entry = this.#core.entry(contentId);
-    this.#offers.shownTo(link, entry);
     link.served.set(handle, contentId);
-    say(this.#core, act, link.association, this.#holds(link, handle, entry));
+    const entry = this.#core.entry(contentId);
+    say(this.#core, act, link.association, this.#holds(handle, entry));
     // Whoever asks about a content may be worth asking about it.
     const asked = link.asked.get(contentId);
     // One that recognises it tells us of itself when it has more: asking again would never end.
     const silent = asked === undefined || asked.answer === "unknown";
-    const lacking = entry.wanted && entry.state !== "complete";
-    if (silent && (lacking || this.#offers.staggers(entry))) this.open(act, link, contentId);
-    this.deal(act, entry);
+    if (entry.wanted && entry.state !== "complete" && silent) this.open(act, link, contentId);
   }
 
   /** A peer says what it holds of a content we asked about. */
@@ -183,9 +139,7 @@ export class Conversations {
     const sameOffice = this.#core.view.sameOffice(link.deviceId);
     for (const piece of pieces) {
       if (piece >= asked.offered.size || !asked.offered.add(piece)) continue;
-      if (!sameOffice) continue;
-      known.picker.onOffered(piece);
-      this.#offers.onHeld(asked.contentId, piece);
+      if (sameOffice) known.picker.onOffered(piece);
     }
     this.#downloads.fill(act, link);
   }
@@ -203,17 +157,12 @@ export class Conversations {
   /** Tells all who asked about a content what it holds now, and asks them anew where we learnt more. */
   restate(act: Act, entry: ContentEntry): void {
     entry.unannounced.length = 0;
-    this.#offers.forget(entry);
     for (const link of this.#core.links.values()) {
-      this.#restateTo(act, link, entry);
+      for (const [handle, contentId] of link.served) {
+        if (contentId !== entry.contentId) continue;
+        say(this.#core, act, link.association, this.#holds(handle, entry));
+      }
       if (entry.wanted && entry.state === "downloading") this.open(act, link, entry.contentId);
-    }
-  }
-
-  #restateTo(act: Act, link: Link, entry: ContentEntry): void {
-    for (const [handle, contentId] of link.served) {
-      if (contentId !== entry.contentId) continue;
-      say(this.#core, act, link.association, this.#holds(link, handle, entry));
     }
   }
 
@@ -223,11 +172,13 @@ export class Conversations {
     for (let at = 0; at < pieces.length; at += GAINED_MAX) {
       const some = pieces.slice(at, at + GAINED_MAX);
       for (const link of this.#core.links.values()) {
-        if (this.#offers.shownTo(link, entry) !== undefined) continue;
-        this.#tell(act, link, entry, some);
+        for (const [handle, contentId] of link.served) {
+          if (contentId !== entry.contentId) continue;
+          const gained: Message = { kind: "gained", handle, pieces: some };
+          say(this.#core, act, link.association, gained);
+        }
       }
     }
-    this.deal(act, entry);
   }
 
   #take(
@@ -238,21 +189,18 @@ export class Conversations {
     asked.offered = offered;
     if (!this.#core.view.sameOffice(link.deviceId)) return;
     for (let piece = 0; piece < offered.size; piece += 1) {
-      if (!offered.has(piece)) continue;
-      picker.onOffered(piece);
-      this.#offers.onHeld(asked.contentId, piece);
+      if (offered.has(piece)) picker.onOffered(piece);
     }
   }
 
   /** What we hold, as a peer is told it. Nobody shares in a VPN office. */
-  #holds(link: Link, handle: number, entry: ContentEntry): Holds {
+  #holds(handle: number, entry: ContentEntry): Holds {
     const shared = this.#core.view.officeType === "vpn" ? undefined : entry.known;
-    const shown = shared && this.#offers.shownTo(link, entry);
     return {
       kind: "holds",
       handle,
       manifestBytes: shared?.signed.length ?? 0,
-      pieces: (shown ?? shared?.held)?.toBytes() ?? new Uint8Array(0),
+      pieces: shared?.held.toBytes() ?? new Uint8Array(0),
     };
   }
 

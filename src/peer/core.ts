@@ -1,6 +1,6 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
-import { MIB, MS, SECOND } from "../base/units.ts";
+import { MIB, SECOND } from "../base/units.ts";
 import type { Candidate } from "../topology/election.ts";
 import { Succession } from "../topology/succession.ts";
 import type { AssociationEvent, AssociationOutbox } from "../transport/association-types.ts";
@@ -39,18 +39,6 @@ export const PARENT_LINKS_MAX = 6;
  * and are acknowledged for each little.
  */
 export const LINE_SOURCES_MAX = 2;
-
-/**
- * How many mates beside the RVP are asked for pieces at a time. Each answers with a window at once,
- * and more of them together overflow the queue of a slow port.
- */
-export const MATE_SOURCES_MAX = 5;
-
-/** For how much time's worth of its rate a mate is asked: what waits at one, another could bring. */
-export const MATE_AHEAD_US: number = 100 * MS;
-
-/** A mate that has brought nothing for this long keeps no place from another. */
-export const MATE_SLOW_US: number = 2 * SECOND;
 
 /** A peer that owes us blocks for this long is left alone for a while. */
 export const STALL_US: number = 10 * SECOND;

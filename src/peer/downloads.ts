@@ -1,5 +1,5 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
-import { KIB, MS, SECOND } from "../base/units.ts";
+import { KIB, MS } from "../base/units.ts";
 import { count } from "../swarm/ledger.ts";
 import { Assembly } from "../swarm/piece-assembly.ts";
 import type { RefusalReason } from "../wire/messages.ts";
@@ -9,9 +9,6 @@ import {
   type Act,
   type Core,
   LINE_SOURCES_MAX,
-  MATE_AHEAD_US,
-  MATE_SLOW_US,
-  MATE_SOURCES_MAX,
   PENDING_BYTES_MAX,
   report,
   STALL_US,
@@ -24,9 +21,6 @@ import type { Trust } from "./trust.ts";
 
 /** How much of a manifest one request asks for. */
 const MANIFEST_REQUEST_BYTES = 256 * KIB;
-
-/** Over how many answers a peer's rate is averaged. */
-const RATE_SAMPLES = 4;
 
 /** How long a peer that is busy is left alone. */
 const BUSY_REST_US = 200 * MS;
@@ -63,10 +57,8 @@ export class Downloads {
     }
   }
 
-  /** Asks all peers, those first that have not been asked for longest. */
   fillAll(act: Act): void {
-    const links = [...this.#core.links.values()].sort((a, b) => a.askedAtUs - b.askedAtUs);
-    for (const link of links) this.fill(act, link);
+    for (const link of this.#core.links.values()) this.fill(act, link);
   }
 
   /** Another device fetches for the office now: what has not begun to arrive is left to it. */
@@ -113,10 +105,9 @@ export class Downloads {
       });
     }
     if (!pending.assembly.complete) return;
-    this.#measure(act, link, pending);
     this.#settle(link, pending);
     if (entry !== undefined) this.#onComplete(act, link, entry, pending);
-    this.fillAll(act);
+    this.fill(act, link);
   }
 
   /** The peer will not answer a request. */
@@ -262,10 +253,9 @@ export class Downloads {
   #fetchPieces(act: Act, link: Link, known: Known, asked: Asked, acrossLine: boolean): void {
     const { offered } = asked;
     if (offered === undefined) return;
-    if (link.pending.size === 0 && this.#enoughSources(act, link, acrossLine)) return;
-    const most = acrossLine ? PENDING_BYTES_MAX : windowBytes(link);
+    if (acrossLine && link.pending.size === 0 && this.#lineSources() >= LINE_SOURCES_MAX) return;
     while (
-      link.pendingBytes < most &&
+      link.pendingBytes < PENDING_BYTES_MAX &&
       this.#core.storingBytes + link.pendingBytes < STORING_BYTES_MAX
     ) {
       const piece = acrossLine ? known.picker.pickAcrossLine(offered) : known.picker.pick(offered);
@@ -276,24 +266,6 @@ export class Downloads {
       const lengthBytes = known.manifest.pieces[piece]?.sizeBytes ?? 0;
       this.#ask(act, link, asked, { target: "piece", piece, baseBytes: 0, lengthBytes });
     }
-  }
-
-  /** Whether no further device is to be asked beside those that owe us something. */
-  #enoughSources(act: Act, { deviceId }: Link, acrossLine: boolean): boolean {
-    if (acrossLine) return this.#lineSources() >= LINE_SOURCES_MAX;
-    const { holder } = this.#core.succession;
-    return deviceId !== holder && this.#mateSources(act.nowUs) >= MATE_SOURCES_MAX;
-  }
-
-  /** How many mates beside the RVP owe us something, but for those that are slow. */
-  #mateSources(nowUs: number): number {
-    const { links, view, succession } = this.#core;
-    let sources = 0;
-    for (const { deviceId, pending, progressAtUs } of links.values()) {
-      if (pending.size === 0 || deviceId === succession.holder) continue;
-      if (view.sameOffice(deviceId) && nowUs - progressAtUs < MATE_SLOW_US) sources += 1;
-    }
-    return sources;
   }
 
   /** How many devices of other offices owe us something. */
@@ -326,11 +298,9 @@ export class Downloads {
     const { contentId, handle } = asked;
     if (link.pending.size === 0) link.progressAtUs = act.nowUs;
     const assembly = new Assembly(lengthBytes);
-    const askedAtUs = act.nowUs;
-    link.pending.set(requestId, { requestId, contentId, ...what, assembly, askedAtUs });
+    link.pending.set(requestId, { requestId, contentId, ...what, assembly });
     link.pendingBytes += lengthBytes;
     link.usedAtUs = act.nowUs;
-    link.askedAtUs = act.nowUs;
     say(this.#core, act, link.association, {
       kind: "request",
       requestId,
@@ -380,20 +350,8 @@ export class Downloads {
     }
   }
 
-  /** Notes how fast a peer answers: from one answer to the next, or from the question. */
-  #measure({ nowUs }: Act, link: Link, { assembly, askedAtUs }: Pending): void {
-    const tookUs = Math.max(MS, nowUs - Math.max(askedAtUs, link.answeredAtUs));
-    link.rate += ((assembly.sizeBytes * SECOND) / tookUs - link.rate) / RATE_SAMPLES;
-    link.answeredAtUs = nowUs;
-  }
-
   #settle(link: Link, pending: Pending): void {
     link.pending.delete(pending.requestId);
     link.pendingBytes -= pending.assembly.sizeBytes;
   }
-}
-
-/** How much a device of our office is asked for at a time; one piece is always asked for. */
-function windowBytes({ rate }: Link): number {
-  return Math.min(PENDING_BYTES_MAX, Math.max(1, (rate * MATE_AHEAD_US) / SECOND));
 }

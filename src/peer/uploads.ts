@@ -3,7 +3,6 @@ import { KIB, MIB, SECOND } from "../base/units.ts";
 import { count } from "../swarm/ledger.ts";
 import { compareCandidates, NO_FACTS } from "../topology/election.ts";
 import type { RefusalReason, Request } from "../wire/messages.ts";
-import type { ContentEntry } from "./content-entry.ts";
 import { type Act, type Core, say, UPLOADS_MAX } from "./core.ts";
 import type { Link, Upload } from "./link.ts";
 import type { Rechecks } from "./rechecks.ts";
@@ -13,16 +12,6 @@ const AHEAD_BYTES = MIB;
 
 /** How much is read ahead for all associations together: the first in order has it first. */
 export const AHEAD_ALL_BYTES: number = 32 * MIB;
-
-/**
- * How many mates get something at a time where more of them wait. Each has its window on the way:
- * more of them overflow the queue of a slow port, and a piece is with the first mate, who passes it
- * on, the later the more others get theirs at the same time.
- */
-export const MATES_SERVED_MAX = 4;
-
-/** A mate that takes longer than this for what it gets is slow, and keeps no place from others. */
-const SLOW_US = SECOND;
 
 /** Who got nothing of us for so long, because others came first, is told that we are busy. */
 export const PASSED_OVER_US: number = 5 * SECOND;
@@ -38,24 +27,19 @@ const MANIFEST = -1;
  *
  * Where more is asked for than is read ahead for all together, the order of row B8 says who comes
  * first: the more urgent content, then who asks across a line, which is the bottleneck, then the
- * better candidate for rendezvous point. Where more mates wait than are served at a time, each gets one
- * piece before any gets another.
+ * better candidate for rendezvous point.
  */
 export class Uploads {
   readonly #core: Core;
   readonly #rechecks: Rechecks;
   readonly #reads = new Map<number, { readonly link: Link; readonly upload: Upload }>();
   /** Peers that wait for something, and since when they have got nothing. */
-  readonly #waiting = new Map<Link, { sinceUs: number; turns: number }>();
+  readonly #waiting = new Map<Link, { sinceUs: number }>();
   /** The same, in the order in which they are served; `undefined` where it has to be made anew. */
   #order: readonly Link[] | undefined;
   /** Peers for which something has been read or is being read that is not sent yet. */
   readonly #ahead = new Set<Link>();
-  /** Since when mates get something, and how many pieces each has had. */
-  readonly #served = new Map<Link, { sinceUs: number; turns: number }>();
   #nextTicket = 1;
-  /** Told of each piece that is sent. */
-  onSent: (act: Act, link: Link, entry: ContentEntry, piece: number) => void = () => {};
 
   constructor(core: Core, rechecks: Rechecks) {
     this.#core = core;
@@ -85,7 +69,7 @@ export class Uploads {
       link.usedAtUs = act.nowUs;
       link.uploads.push({ requestId, contentId, piece, offsetBytes, lengthBytes });
       if (!this.#waiting.has(link)) {
-        this.#waiting.set(link, { sinceUs: act.nowUs, turns: this.#turnsOf(link) });
+        this.#waiting.set(link, { sinceUs: act.nowUs });
         this.#order = undefined;
       }
     }
@@ -113,7 +97,6 @@ export class Uploads {
   onLinkDown(link: Link): void {
     link.uploads.length = 0;
     this.#ahead.delete(link);
-    this.#served.delete(link);
     if (this.#waiting.delete(link)) this.#order = undefined;
   }
 
@@ -122,37 +105,10 @@ export class Uploads {
     if (this.#waiting.size === 0) return;
     this.#order ??= this.#inOrder();
     let room = AHEAD_ALL_BYTES - this.#aheadBytes();
-    let places = MATES_SERVED_MAX - this.#matesServed(act.nowUs);
-    const crowded = this.#order.length > places;
     for (const link of this.#order) {
       if (room <= 0) return;
-      if (!this.#core.view.sameOffice(link.deviceId)) {
-        room -= this.#advance(act, link, room);
-        continue;
-      }
-      const isServed = this.#aheadOf(link) > 0;
-      if (crowded && (isServed || places <= 0)) continue;
-      if (!isServed) places -= 1;
-      // Any number of bytes is one piece at least.
-      room -= this.#advance(act, link, crowded ? 1 : room);
+      room -= this.#advance(act, link, room);
     }
-  }
-
-  /** How many mates get something, but for the slow ones. */
-  #matesServed(nowUs: number): number {
-    let mates = 0;
-    for (const link of this.#ahead) {
-      const sinceUs = this.#served.get(link)?.sinceUs ?? Number.NEGATIVE_INFINITY;
-      if (this.#aheadOf(link) > 0 && nowUs - sinceUs < SLOW_US) mates += 1;
-    }
-    return mates;
-  }
-
-  /** How many turns a mate has had; one that comes anew does not make up for those before it. */
-  #turnsOf(link: Link): number {
-    const others = [...this.#waiting.values()].map(({ turns }) => turns);
-    const fewest = others.length === 0 ? 0 : Math.min(...others);
-    return Math.max(fewest, this.#served.get(link)?.turns ?? 0);
   }
 
   /** Tells those whose turn does not come, so that they ask others; and looks at the order anew. */
@@ -174,22 +130,13 @@ export class Uploads {
       const upload = link.uploads.shift();
       if (upload === undefined) break;
       taken += upload.lengthBytes;
-      this.#takeTurn(act, link);
+      const waiting = this.#waiting.get(link);
+      if (waiting !== undefined) waiting.sinceUs = act.nowUs;
       this.#start(act, link, upload);
     }
     this.#waiting.delete(link);
     this.#order = undefined;
     return taken;
-  }
-
-  #takeTurn(act: Act, link: Link): void {
-    const waiting = this.#waiting.get(link);
-    if (waiting === undefined) return;
-    waiting.sinceUs = act.nowUs;
-    if (!this.#core.view.sameOffice(link.deviceId)) return;
-    waiting.turns += 1;
-    this.#served.set(link, { sinceUs: act.nowUs, turns: waiting.turns });
-    this.#order = undefined;
   }
 
   #aheadOf(link: Link): number {
@@ -216,18 +163,11 @@ export class Uploads {
         link,
         priority: (next && contents.get(next.contentId)?.priority) ?? 0,
         onLan: view.sameOffice(link.deviceId) ? 1 : 0,
-        turns: this.#waiting.get(link)?.turns ?? 0,
         deviceId: link.deviceId,
         facts: view.member(link.deviceId)?.facts ?? NO_FACTS,
       };
     });
-    ranked.sort(
-      (a, b) =>
-        a.priority - b.priority ||
-        a.onLan - b.onLan ||
-        a.turns - b.turns ||
-        compareCandidates(a, b),
-    );
+    ranked.sort((a, b) => a.priority - b.priority || a.onLan - b.onLan || compareCandidates(a, b));
     return ranked.map(({ link }) => link);
   }
 
@@ -267,6 +207,5 @@ export class Uploads {
     const sameOffice = this.#core.view.sameOffice(link.deviceId);
     count(entry.tally, data.length, { direction: "out", sameOffice });
     entry.unreported = true;
-    this.onSent(act, link, entry, upload.piece);
   }
 }
