@@ -100,7 +100,8 @@ async function cloneOf(organisation: Organisation, original: Machine): Promise<M
   const copy: Machine = { ...original, address, data: join(organisation.folder, "copy") };
   await cp(original.data, copy.data, {
     recursive: true,
-    filter: (path) => !path.endsWith("control.sock"),
+    // What is being written has another name until it is whole.
+    filter: (path) => !path.endsWith("control.sock") && !path.endsWith(".new"),
   });
   // The store was open while it was copied: an image has it as a crash leaves it.
   await rm(join(copy.data, "store"), { recursive: true, force: true });

@@ -1,6 +1,7 @@
-import { MS } from "../../../base/units.ts";
+import { MS, SECOND } from "../../../base/units.ts";
 import type { LineView } from "./line-view.ts";
 import { type Flow, flowOf, queueOf, type Sample, slopeOf } from "./samples.ts";
+import { PACKET_BYTES } from "./step.ts";
 
 /** How much faster than the line we send at most to see whether it has become faster. */
 const GAIN_MIN = 1.05;
@@ -15,6 +16,7 @@ const NOISES = 40;
 
 /** Fewer packets tell nothing. */
 const PACKETS_MIN = 8;
+const PACKETS_WANTED = 12;
 const SATURATED_MIN = 20;
 
 /** A queue that grows at this part of the rate that would make it shows that the line is full. */
@@ -44,18 +46,19 @@ export class ProbeUp {
     return this.#untilUs;
   }
 
-  begin(nowUs: number, { roundUs, noise }: LineView): void {
+  begin(nowUs: number, line: LineView): void {
     this.#fromUs = nowUs;
-    this.#untilUs = nowUs + Math.max(US_MIN, roundUs, NOISES * noise.us);
+    this.#untilUs = nowUs + durationUs(line);
   }
 
   /** What it has shown, once all that left meanwhile has arrived. */
-  end({ capacity, samples, roundUs, noise }: LineView): Outcome {
+  end(line: LineView): Outcome {
+    const { capacity, samples, noise } = line;
     const sent = samples.filter(
       ({ probe, sentAtUs }) => !probe && sentAtUs >= this.#fromUs && sentAtUs <= this.#untilUs,
     );
     const gain = this.#gain;
-    this.#gain = 1 + Math.min(GAIN_MIN - 1, QUEUE_US / roundUs);
+    this.#gain = 1 + Math.min(GAIN_MIN - 1, QUEUE_US / durationUs(line));
     const flow = flowOf(sent);
     const isEnough = flow !== undefined && sent.length >= PACKETS_MIN;
     if (!isEnough || flow.inRate < 0.9 * gain * capacity) return { kind: "nothing" };
@@ -66,6 +69,12 @@ export class ProbeUp {
     this.#gain = Math.min(GAIN_MAX, 1 + 1.6 * (gain - 1));
     return { kind: "faster", capacity: Math.max(capacity, Math.min(flow.inRate, gain * capacity)) };
   }
+}
+
+/** How long it takes: on a slow line as long as enough packets take to leave. */
+function durationUs({ capacity, roundUs, noise }: LineView): number {
+  const enoughUs = (PACKETS_WANTED * PACKET_BYTES * SECOND) / capacity;
+  return Math.max(US_MIN, roundUs, NOISES * noise.us, enoughUs);
 }
 
 /** The line's rate, as those packets show it that found others before them all the time. */
