@@ -264,7 +264,7 @@ export class Organisation {
   }
 
   /** Waits until every device has verified a deployment. */
-  async distributed(deploymentId: string, patienceMs = 60_000): Promise<DeploymentDetail> {
+  async distributed(deploymentId: string, patienceMs = 150_000): Promise<DeploymentDetail> {
     let last: DeploymentDetail | undefined;
     try {
       return await waitFor(
