@@ -254,7 +254,7 @@ export class UdpSockets implements NetworkOutbox {
       some.push(bytes);
       times.push(nowUs - agoUs);
       if (isSame(arrivals[index + 1]?.from, from)) continue;
-      if (isSame(this.#options.line, from)) this.#onLine(channel, some);
+      if (isSame(this.#options.line, from)) this.#onLine(channel, some, times);
       else {
         const kind = "datagram-received";
         this.#options.onInput({ kind, from, channel, arrivals: some, arrivedAtUs: times });
@@ -265,12 +265,14 @@ export class UdpSockets implements NetworkOutbox {
   }
 
   /** What the line has carried comes from whom its envelope names. */
-  #onLine(channel: Channel, envelopes: readonly Uint8Array[]): void {
-    for (const bytes of envelopes) {
+  #onLine(channel: Channel, envelopes: readonly Uint8Array[], times: readonly number[]): void {
+    for (const [index, bytes] of envelopes.entries()) {
       const envelope = unwrapFromLine(bytes);
       if (envelope === undefined) continue;
       const { from, payload } = envelope;
-      this.#options.onInput({ kind: "datagram-received", from, channel, arrivals: [payload] });
+      const arrivedAtUs = [times[index] ?? monotonicUs()];
+      const kind = "datagram-received";
+      this.#options.onInput({ kind, from, channel, arrivals: [payload], arrivedAtUs });
     }
   }
 }
