@@ -1,23 +1,36 @@
+import { SECOND } from "../base/units.ts";
 import type { Address } from "../effects/network.ts";
 import { HOST_BYTES, packHost, unpackHost } from "./host-bytes.ts";
 
 /**
  * What a line envelope adds to a datagram, in bytes:
- * `[version:1][family:1][destination:16][port:2][source:16][port:2]`, integers big-endian, IPv4
- * addresses as IPv4-mapped IPv6 addresses (RFC 4291, section 2.5.5.2).
+ * `[version:1][family:1][destination:16][port:2][source:16][port:2][time:8]`, integers big-endian,
+ * IPv4 addresses as IPv4-mapped IPv6 addresses (RFC 4291, section 2.5.5.2). The time is that of
+ * {@link machineUs} when the datagram entered the line, or left it.
  */
-export const ENVELOPE_BYTES = 38;
+export const ENVELOPE_BYTES = 46;
+
+/** What a program reads now entered or left a line no longer ago than this. */
+const AGO_US_MAX = 2 * SECOND;
 
 /** A datagram on its way through a line emulator. */
 export type Envelope = {
   readonly from: Address;
   readonly to: Address;
+  /** How long ago it entered or left the line, in microseconds; 0 where that is not known. */
+  readonly agoUs: number;
   /** A view of the envelope. */
   readonly payload: Uint8Array;
 };
 
+/** The time in microseconds by the clock that all programs of a machine share. */
+export function machineUs(): number {
+  return Number(process.hrtime.bigint() / 1_000n);
+}
+
 /**
- * Wraps a datagram for a line emulator, which carries it to `to` as if it came from `from`.
+ * Wraps a datagram for a line emulator, which carries it to `to` as if it came from `from` and
+ * enters the line now.
  *
  * @throws RangeError where an address is not an IP address.
  */
@@ -29,8 +42,14 @@ export function wrapForLine(from: Address, to: Address, payload: Uint8Array): Ui
   writePort(envelope, DESTINATION_AT + HOST_BYTES, to.port);
   envelope.set(packHost(from.host), SOURCE_AT);
   writePort(envelope, SOURCE_AT + HOST_BYTES, from.port);
+  stampEnvelope(envelope, machineUs());
   envelope.set(payload, ENVELOPE_BYTES);
   return envelope;
+}
+
+/** Notes in an envelope when it has left the line, or will have. */
+export function stampEnvelope(envelope: Uint8Array, atUs: number): void {
+  viewOf(envelope).setBigUint64(TIME_AT, BigInt(Math.floor(atUs)));
 }
 
 /** Reads an envelope; `undefined` for bytes that are none. */
@@ -49,6 +68,7 @@ export function unwrapFromLine(bytes: Uint8Array): Envelope | undefined {
   return {
     from: { host: from, port: fromPort },
     to: { host: to, port: toPort },
+    agoUs: agoOf(bytes),
     payload: bytes.subarray(ENVELOPE_BYTES),
   };
 }
@@ -56,6 +76,17 @@ export function unwrapFromLine(bytes: Uint8Array): Envelope | undefined {
 const VERSION = 1;
 const DESTINATION_AT = 2;
 const SOURCE_AT = DESTINATION_AT + HOST_BYTES + 2;
+const TIME_AT = SOURCE_AT + HOST_BYTES + 2;
+
+/** Anybody can write anything into an envelope, and programs of other machines have other clocks. */
+function agoOf(envelope: Uint8Array): number {
+  const agoUs = machineUs() - Number(viewOf(envelope).getBigUint64(TIME_AT));
+  return agoUs >= 0 && agoUs < AGO_US_MAX ? agoUs : 0;
+}
+
+function viewOf(envelope: Uint8Array): DataView {
+  return new DataView(envelope.buffer, envelope.byteOffset, ENVELOPE_BYTES);
+}
 
 function writePort(bytes: Uint8Array, at: number, port: number): void {
   bytes[at] = port >> 8;

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { afterEach, expect, test } from "vitest";
 import type { Address } from "../effects/network.ts";
 import { Line, type LineOptions } from "./line.ts";
-import { unwrapFromLine, wrapForLine } from "./line-envelope.ts";
+import { machineUs, unwrapFromLine, wrapForLine } from "./line-envelope.ts";
 
 const OFFICES = [
   { name: "Central Office", subnets: ["127.10.0.0/24"] },
@@ -56,6 +56,26 @@ test("a line carries what its rate allows, and the datagrams stay in their order
   expect(seconds).toBeGreaterThan(0.099);
   expect(seconds).toBeLessThan(0.3);
   expect(to.payloads().map((payload) => payload[0])).toEqual([...Array(datagrams).keys()]);
+});
+
+test("a receiver is told when a datagram left the line, however late it was passed on", async () => {
+  const datagrams = 10;
+  const line = await open({ mbit: 0.8, queueMs: 1_000 });
+  const [from, to] = [await host("127.10.0.11"), await host("127.20.0.11")];
+
+  const sentUs = machineUs();
+  for (let index = 0; index < datagrams; index += 1) {
+    from.send(line, to, new Uint8Array(1_000 - HEADER_BYTES));
+  }
+  const busyUntilUs = machineUs() + 300_000;
+  while (machineUs() < busyUntilUs);
+  await to.received(datagrams);
+
+  const arrived = to.arrivedAtUs().map((atUs) => atUs - sentUs);
+  const gaps = arrived.slice(1).map((atUs, index) => atUs - (arrived[index] ?? 0));
+  // 1,000 bytes at 100,000 bytes a second, while nobody looked.
+  expect(arrived[0]).toBeLessThan(100_000);
+  for (const gap of gaps) expect(Math.abs(gap - 10_000)).toBeLessThan(300);
 });
 
 test("traffic inside an office crosses no line and waits for nothing", async () => {
@@ -159,6 +179,8 @@ type Host = {
   send(line: Line, to: Host, payload: Uint8Array): void;
   payloads(): readonly Uint8Array[];
   sources(): readonly Address[];
+  /** When each left the line, by the machine's clock. */
+  arrivedAtUs(): readonly number[];
   /** Waits until this many datagrams are there. */
   received(count: number): Promise<void>;
 };
@@ -185,11 +207,17 @@ async function host(address: string): Promise<Host> {
     socket.close();
     await closed;
   });
-  const envelopes: { readonly from: Address; readonly payload: Uint8Array }[] = [];
+  const envelopes: {
+    readonly from: Address;
+    readonly payload: Uint8Array;
+    readonly atUs: number;
+  }[] = [];
   socket.on("message", (bytes) => {
     const envelope = unwrapFromLine(bytes);
     if (envelope === undefined) return;
-    envelopes.push({ from: envelope.from, payload: Uint8Array.from(envelope.payload) });
+    const { from, agoUs } = envelope;
+    const payload = Uint8Array.from(envelope.payload);
+    envelopes.push({ from, payload, atUs: machineUs() - agoUs });
   });
   const own = { host: address, port: socket.address().port };
   return {
@@ -200,6 +228,7 @@ async function host(address: string): Promise<Host> {
     },
     payloads: () => envelopes.map(({ payload }) => payload),
     sources: () => envelopes.map(({ from }) => from),
+    arrivedAtUs: () => envelopes.map(({ atUs }) => atUs),
     received: async (count) => {
       while (envelopes.length < count) await once(socket, "message");
     },

@@ -267,6 +267,7 @@ test("what goes to another subnet takes the line, wrapped; what stays within doe
   expect(wrapped && unwrapFromLine(wrapped)).toEqual({
     from: { host: HERE, port: a.ports["message-small"] },
     to: far,
+    agoUs: expect.any(Number),
     payload: Buffer.of(7),
   });
   expect(b.received()[0]?.bytes).toEqual(Uint8Array.of(8));

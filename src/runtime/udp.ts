@@ -269,8 +269,9 @@ export class UdpSockets implements NetworkOutbox {
     for (const [index, bytes] of envelopes.entries()) {
       const envelope = unwrapFromLine(bytes);
       if (envelope === undefined) continue;
-      const { from, payload } = envelope;
-      const arrivedAtUs = [times[index] ?? monotonicUs()];
+      const { from, agoUs, payload } = envelope;
+      const readAtUs = times[index] ?? monotonicUs();
+      const arrivedAtUs = [agoUs > 0 ? monotonicUs() - agoUs : readAtUs];
       const kind = "datagram-received";
       this.#options.onInput({ kind, from, channel, arrivals: [payload], arrivedAtUs });
     }

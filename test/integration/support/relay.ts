@@ -2,7 +2,13 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { onTestFinished } from "vitest";
 import type { Address } from "../../../src/effects/network.ts";
-import { type Envelope, unwrapFromLine, wrapForLine } from "../../../src/runtime/line-envelope.ts";
+import {
+  type Envelope,
+  machineUs,
+  stampEnvelope,
+  unwrapFromLine,
+  wrapForLine,
+} from "../../../src/runtime/line-envelope.ts";
 
 /** A datagram that has passed a relay. */
 export type Passed = { readonly from: Address; readonly to: Address; readonly bytes: Buffer };
@@ -94,6 +100,7 @@ export class Relay {
       if (this.#creditBytes <= 0) break;
       this.#creditBytes -= whole.length;
       this.#queuedBytes -= whole.length;
+      stampEnvelope(whole, machineUs());
       this.#socket.send(whole, to.port, to.host);
       passed += 1;
     }
