@@ -117,6 +117,35 @@ test.each([20, -10])(
   },
 );
 
+test.each([
+  { queue: "fifo", part: 0.65 },
+  { queue: "fq-codel", part: 0.65 },
+  { queue: "fq-codel", part: 0.3 },
+] as const)(
+  "a $queue that falls to $part of its rate is used again at that rate",
+  ({ queue, part }) => {
+    const trial = alone({ mbit: 20, queue, queueMs: 250 }, 10);
+    const { options } = trial.router;
+    trial.router.options = { ...options, rate: part * options.rate };
+    trial.run(15);
+
+    expect(trial.share(OURS, 17, 25)).toBeGreaterThan(0.9);
+    expect(trial.queue(0.95, 17, 25)).toBeLessThan(5);
+  },
+);
+
+test.each([10, 50])(
+  "beside one who fills a %i Mbit/s fq-codel for minutes none is taken",
+  (mbit) => {
+    const line = { mbit, queue: "fq-codel", queueMs: 1_000 } as const;
+    const trial = alone(line, 10);
+    trial.cubic(THEIRS).start(ENDLESS);
+    trial.run(120);
+
+    expect(trial.share(OURS, 12, 130)).toBeLessThan(0.015);
+  },
+);
+
 test.each([200, -200])(
   "a clock that is fast by %i in a million changes nothing in ten minutes",
   (ppm) => {

@@ -25,7 +25,8 @@ import { ProbeUp } from "./adaptive/probe-up.ts";
 import { Probes } from "./adaptive/probes.ts";
 import { Share } from "./adaptive/share.ts";
 import { type Occasion, Silence } from "./adaptive/silence.ts";
-import { type State, USING } from "./adaptive/state.ts";
+import { SlowerLine } from "./adaptive/slower-line.ts";
+import { type State, told, USING } from "./adaptive/state.ts";
 import { Step } from "./adaptive/step.ts";
 import {
   burstPackets,
@@ -62,6 +63,7 @@ class Background implements Controller {
   readonly #line = new LineView();
   readonly #losses = new Losses();
   readonly #silence: Silence;
+  readonly #slower = new SlowerLine();
   readonly #probes = new Probes();
   readonly #up = new ProbeUp();
   readonly #credit = new Credit();
@@ -119,6 +121,7 @@ class Background implements Controller {
 
   onPersistentCongestion(nowUs: number): void {
     this.#line.forget();
+    this.#step = undefined;
     this.#rate = 0;
     this.#silence.clear();
     this.#proven = false;
@@ -164,7 +167,7 @@ class Background implements Controller {
         this.#endDrain(nowUs);
         break;
       default:
-        if (nowUs >= this.#unansweredUs()) this.#hush(nowUs);
+        if (nowUs >= this.#line.unansweredUs(this.#sinceUs)) this.#hush(nowUs);
         else this.#goOn(nowUs);
     }
   }
@@ -200,9 +203,7 @@ class Background implements Controller {
   }
 
   status(): ControllerStatus {
-    const state =
-      this.#state === "quiet" ? "yielding" : USING.has(this.#state) ? "steady" : "seeking";
-    return { state, ...this.#line.status };
+    return { state: told(this.#state), ...this.#line.status };
   }
 
   /** How fast we send now; `Infinity` where a burst leaves at once. */
@@ -213,14 +214,9 @@ class Background implements Controller {
     return USING.has(this.#state) || this.#state === "drain" ? this.#rate : 0;
   }
 
-  /** When the peer's silence is long enough to stop. */
-  #unansweredUs(): number {
-    const waitUs = Math.max(3 * this.#line.roundUs, 150 * MS);
-    return Math.max(this.#line.answeredAtUs, this.#sinceUs) + waitUs;
-  }
-
   #dueUs(): number {
     const roundUs = this.#line.roundUs;
+    const unansweredUs = this.#line.unansweredUs(this.#sinceUs);
     switch (this.#state) {
       case "greeting":
       case "quiet":
@@ -232,13 +228,13 @@ class Background implements Controller {
         return this.#draining.dueUs;
       case "start":
       case "ramp":
-        return Math.min(this.#sinceUs + roundUs, this.#unansweredUs());
+        return Math.min(this.#sinceUs + roundUs, unansweredUs);
       case "run":
-        return Math.min(this.#nextUpUs, this.#unansweredUs());
+        return Math.min(this.#nextUpUs, unansweredUs);
       case "up":
-        return Math.min(this.#up.untilUs, this.#unansweredUs());
+        return Math.min(this.#up.untilUs, unansweredUs);
       case "down":
-        return Math.min(this.#sinceUs + 2.2 * roundUs, this.#unansweredUs());
+        return Math.min(this.#sinceUs + 2.2 * roundUs, unansweredUs);
     }
   }
 
@@ -349,7 +345,7 @@ class Background implements Controller {
       this.#line.alarmUs + flatUs,
     );
     if (!passed) {
-      this.#failTrain(nowUs);
+      this.#failTrain(nowUs, step);
       return;
     }
     if (flatUs > 0 && lastUs > this.#line.clearUs) {
@@ -369,13 +365,15 @@ class Background implements Controller {
     this.#go(nowUs, "ramp");
   }
 
-  #failTrain(nowUs: number): void {
+  #failTrain(nowUs: number, step: Step): void {
     if (!this.#proven && this.#occasion === "clear" && this.#silence.failures > 0) {
       // Bursts can mislead, and others do not fail every test before the first.
       this.#silence.clear();
       this.#start(nowUs);
       return;
     }
+    const slower = this.#slower.onFailed(step.arrived(this.#line.samples), this.#line);
+    if (slower !== undefined) this.#line.capacity = slower;
     this.#silence.onFailed(nowUs, this.#occasion, this.#line.roundUs);
     this.#quieten(nowUs);
   }
@@ -403,7 +401,10 @@ class Background implements Controller {
 
   #run(nowUs: number): void {
     this.#proven = true;
-    if (nowUs - this.#ranSinceUs > SECOND) this.#busySinceUs = undefined;
+    if (nowUs - this.#ranSinceUs > SECOND) {
+      this.#busySinceUs = undefined;
+      this.#slower.clear();
+    }
     this.#rate = this.#share.part(nowUs) * this.#line.capacity;
     this.#nextUpUs = nowUs + Math.max(8 * this.#line.roundUs, 300 * MS);
     this.#go(nowUs, "run");
@@ -492,8 +493,7 @@ class Background implements Controller {
   }
 
   #tryAgain(nowUs: number): void {
-    if (!this.#waits) return;
-    const occasion = this.#silence.occasion(nowUs, this.#line);
+    const occasion = this.#waits ? this.#silence.occasion(nowUs, this.#line) : undefined;
     if (occasion !== undefined && this.#line.capacity > 0) this.#train(nowUs, occasion);
     else if (occasion === "clear") this.#start(nowUs);
   }

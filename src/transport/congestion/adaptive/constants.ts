@@ -57,7 +57,7 @@ export const TRAIN_ARRIVED = 0.8;
 export const TRAIN_SLOPE_MAX = 0.25;
 export const TRAIN_WAIT_US: number = 3 * MS;
 
-/** How much of the share the first round trip after a train that has passed takes. */
+/** How much of the line the first round trip after a train that has passed takes. */
 export const RAMP = 0.7;
 
 /** Meeting a line: answers, and then packets and time of bursts at whatever speed they go. */

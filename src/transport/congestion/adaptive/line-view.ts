@@ -19,7 +19,7 @@ import { Noise } from "./noise.ts";
 import { OwnQueue } from "./own-queue.ts";
 import { PacketLog } from "./packet-log.ts";
 import { PathDelay } from "./path-delay.ts";
-import { quantile, queueOf, type Sample } from "./samples.ts";
+import { latest, quantile, queueOf, type Sample } from "./samples.ts";
 import { PACKET_BYTES } from "./step.ts";
 
 /** How long samples are kept: as long as what was sent to learn something takes to be reported. */
@@ -27,11 +27,20 @@ const KEPT_ROUNDS = 5;
 const KEPT_US = 60 * MS;
 const KEPT_US_MIN = 300 * MS;
 
-/** How many probes show that a wait does not change. */
-const FLAT_PROBES = 12;
-/** How much half of them may differ: others' queues change more than an empty path. */
+/** What has arrived lately, where it is looked at for what it shows together. */
+const RECENT_ROUNDS = 0.6;
+const RECENT_US_MIN = 25 * MS;
+
+/** How many probes say anything together. */
+const PROBES = 12;
+
+/** How much half of them may differ where a wait does not change: others' queues change more. */
 const FLAT_US = 300;
 const FLAT_NOISES = 1.5;
+
+/** A silence of the peer that is no mere hold-up. */
+const UNANSWERED_ROUNDS = 3;
+const UNANSWERED_US_MIN = 150 * MS;
 
 /** How much more than a round trip's worth may be under way. */
 const WINDOW_GAIN = 1.5;
@@ -62,6 +71,12 @@ export class LineView {
     return this.#answeredAtUs;
   }
 
+  /** When the peer's silence is long enough to stop, for those who have sent since then. */
+  unansweredUs(sinceUs: number): number {
+    const waitUs = Math.max(UNANSWERED_ROUNDS * this.roundUs, UNANSWERED_US_MIN);
+    return Math.max(this.#answeredAtUs, sinceUs) + waitUs;
+  }
+
   /** The round trip of the empty path, within reason. */
   get roundUs(): number {
     const us = this.#delay.rttUs ?? ROUND_US_INITIAL;
@@ -70,8 +85,17 @@ export class LineView {
 
   /** The foreign wait from which on others are there. */
   get alarmUs(): number {
-    const packetUs = this.capacity > 0 ? (PACKET_BYTES * SECOND) / this.capacity : 0;
-    return Math.max(ALARM_US, ALARM_NOISES * this.noise.us, ALARM_PACKETS * packetUs);
+    return Math.max(ALARM_US, ALARM_NOISES * this.noise.us, ALARM_PACKETS * this.packetUs);
+  }
+
+  /** How long a full packet takes to leave; 0 while the line's rate is unknown. */
+  get packetUs(): number {
+    return this.capacity > 0 ? (PACKET_BYTES * SECOND) / this.capacity : 0;
+  }
+
+  /** The data that arrived lately: of most of a round trip. */
+  get recent(): readonly Sample[] {
+    return latest(this.#samples, Math.max(RECENT_US_MIN, RECENT_ROUNDS * this.roundUs));
   }
 
   /** The wait up to which nobody waits. */
@@ -92,13 +116,21 @@ export class LineView {
 
   /** A wait that all probes have and that does not change; 0 where there is none. */
   get flatUs(): number {
-    const probes = this.#samples.filter(({ probe }) => probe).slice(-FLAT_PROBES);
-    if (probes.length < FLAT_PROBES) return 0;
-    const waits = probes.map(queueOf);
-    const spreadUs = quantile(waits, 0.75) - quantile(waits, 0.25);
-    const isFlat = spreadUs < Math.max(FLAT_US, FLAT_NOISES * this.noise.us);
-    const leastUs = Math.min(...waits);
+    const isFlat = this.probeSpreadUs < Math.max(FLAT_US, FLAT_NOISES * this.noise.us);
+    const leastUs = Math.min(...this.#probeWaits);
     return isFlat && leastUs > this.clearUs ? leastUs : 0;
+  }
+
+  /** How far apart half of the waits of the last probes are; `Infinity` where there are too few. */
+  get probeSpreadUs(): number {
+    const waits = this.#probeWaits;
+    if (waits.length < PROBES) return Number.POSITIVE_INFINITY;
+    return quantile(waits, 0.75) - quantile(waits, 0.25);
+  }
+
+  get #probeWaits(): readonly number[] {
+    const probes = this.#samples.filter(({ probe }) => probe);
+    return probes.slice(-PROBES).map(queueOf);
   }
 
   /** What may be under way at most, sent at this rate. */

@@ -1,7 +1,6 @@
-import { MS, SECOND } from "../../../base/units.ts";
+import { MS } from "../../../base/units.ts";
 import type { LineView } from "./line-view.ts";
 import { type Flow, flowOf, queueOf, type Sample, slopeOf } from "./samples.ts";
-import { PACKET_BYTES } from "./step.ts";
 
 /** How much faster than the line we send at most to see whether it has become faster. */
 const GAIN_MIN = 1.05;
@@ -72,9 +71,8 @@ export class ProbeUp {
 }
 
 /** How long it takes: on a slow line as long as enough packets take to leave. */
-function durationUs({ capacity, roundUs, noise }: LineView): number {
-  const enoughUs = (PACKETS_WANTED * PACKET_BYTES * SECOND) / capacity;
-  return Math.max(US_MIN, roundUs, NOISES * noise.us, enoughUs);
+function durationUs({ packetUs, roundUs, noise }: LineView): number {
+  return Math.max(US_MIN, roundUs, NOISES * noise.us, PACKETS_WANTED * packetUs);
 }
 
 /** The line's rate, as those packets show it that found others before them all the time. */

@@ -1,3 +1,5 @@
+import type { ControllerStatus } from "../controller.ts";
+
 /**
  * What the law does now.
  *
@@ -30,3 +32,9 @@ export type State =
 
 /** In these the line is used, and others may be met. */
 export const USING: ReadonlySet<State> = new Set(["start", "ramp", "run", "up", "down"]);
+
+/** What people are told of it. */
+export function told(state: State): ControllerStatus["state"] {
+  if (state === "quiet") return "yielding";
+  return USING.has(state) ? "steady" : "seeking";
+}

@@ -23,7 +23,7 @@ import {
   TRAIN_WAIT_US,
 } from "./constants.ts";
 import type { LineView } from "./line-view.ts";
-import { flowOf, foreignOf, latest, queueOf, type Sample, slopeOf } from "./samples.ts";
+import { flowOf, foreignOf, queueOf, type Sample, slopeOf } from "./samples.ts";
 import { PACKET_BYTES, type Step } from "./step.ts";
 
 /** A wait that is as good as none. */
@@ -76,7 +76,7 @@ export function burstRate(step: Step, samples: readonly Sample[]): number | unde
  * whether `others` fill it, or nothing yet.
  */
 export function startVerdict(line: LineView): number | "others" | undefined {
-  const recent = latest(line.samples, Math.max(25 * MS, 0.6 * line.roundUs));
+  const { recent } = line;
   const flow = flowOf(recent);
   if (flow === undefined || flow.spanUs < START_SPAN_US) return undefined;
   const queueUs = Math.min(...recent.slice(-4).map(queueOf));
@@ -114,12 +114,11 @@ export type Foreign = {
 
 /** Looks at the packets that waited so long for others. */
 export function judgeForeign(line: LineView, foreignUs: number): Foreign {
-  const recent = latest(line.samples, Math.max(25 * MS, 0.6 * line.roundUs));
+  const { recent } = line;
   const slope = slopeOf(recent, foreignOf);
   const outRate = flowOf(recent)?.outRate ?? 0;
-  const packetUs = (PACKET_BYTES * SECOND) / line.capacity;
   // A window's worth comes at once, and what does not push in small packets.
-  const isSlow = largestStepUs(recent) < Math.max(GENTLE_STEP_US, ALARM_PACKETS * packetUs);
+  const isSlow = largestStepUs(recent) < Math.max(GENTLE_STEP_US, ALARM_PACKETS * line.packetUs);
   return {
     isGentle: isSlow && foreignUs < GENTLE_US_MAX && slope > 0 && slope < GENTLE_SLOPE,
     others: Math.max(0, 1 - outRate / line.capacity),
