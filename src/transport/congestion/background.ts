@@ -403,7 +403,7 @@ class Background implements Controller {
     this.#proven = true;
     if (nowUs - this.#ranSinceUs > SECOND) {
       this.#busySinceUs = undefined;
-      this.#slower.clear();
+      this.#slower.onUsed(this.#line.capacity);
     }
     this.#rate = this.#share.part(nowUs) * this.#line.capacity;
     this.#nextUpUs = nowUs + Math.max(8 * this.#line.roundUs, 300 * MS);

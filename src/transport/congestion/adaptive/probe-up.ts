@@ -21,6 +21,9 @@ const SATURATED_MIN = 20;
 /** A queue that grows at this part of the rate that would make it shows that the line is full. */
 const FULL = 0.4;
 
+/** The least part of the rate so far that a single look is believed. */
+const SLOWER_MIN = 0.9;
+
 /** How much of a new rate is believed. */
 const WEIGHT = 0.5;
 
@@ -62,7 +65,9 @@ export class ProbeUp {
     const isEnough = flow !== undefined && sent.length >= PACKETS_MIN;
     if (!isEnough || flow.inRate < 0.9 * gain * capacity) return { kind: "nothing" };
     if (slopeOf(sent, queueOf) > FULL * (gain - 1)) {
-      const seen = saturatedRate(sent, flow, noise.us);
+      // It was sent into at `gain`: it is slower than that, and not much slower all of a sudden.
+      const rate = saturatedRate(sent, flow, noise.us);
+      const seen = Math.min(gain * capacity, Math.max(SLOWER_MIN * capacity, rate));
       return { kind: "full", capacity: capacity + WEIGHT * (seen - capacity) };
     }
     this.#gain = Math.min(GAIN_MAX, 1 + 1.6 * (gain - 1));

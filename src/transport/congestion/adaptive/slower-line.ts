@@ -3,7 +3,7 @@ import { flowOf, quantile, type Sample } from "./samples.ts";
 
 /** How many tests in a row must have failed alike, and how far each may be from their median. */
 const TESTS = 5;
-const ALIKE = 0.15;
+const ALIKE = 0.25;
 
 /**
  * A line that keeps a queue for each flow gives us half of it beside one who wants all, and more
@@ -26,12 +26,13 @@ type Test = { readonly rate: number; readonly isAlone: boolean };
  */
 export class SlowerLine {
   #tests: readonly Test[] = [];
-  /** What was believed before the first of them: being mistaken twice must not add up. */
-  #capacity = 0;
+  /** The rate at which the line was ours for long: being mistaken twice must not add up. */
+  #usedRate = 0;
 
-  /** The line was ours for a while. */
-  clear(): void {
+  /** The line has been ours for a while, at that rate in bytes a second. */
+  onUsed(rate: number): void {
     this.#tests = [];
+    this.#usedRate = rate;
   }
 
   /**
@@ -40,7 +41,6 @@ export class SlowerLine {
    * @returns How fast the line is instead, in bytes a second; `undefined` while that is not known.
    */
   onFailed(train: readonly Sample[], line: LineView): number | undefined {
-    if (this.#tests.length === 0) this.#capacity = line.capacity;
     const rate = flowOf(train)?.outRate ?? 0;
     const isAlone = line.probeSpreadUs < SPREAD_ALONE * line.packetUs;
     this.#tests = [...this.#tests, { rate, isAlone }].slice(-TESTS);
@@ -48,7 +48,7 @@ export class SlowerLine {
     const rates = this.#tests.map((test) => test.rate);
     const median = quantile(rates, 0.5);
     const isAlike = rates.every((other) => Math.abs(other - median) < ALIKE * median);
-    const isOurs = median > PART_ALONE * this.#capacity || this.#tests.every((t) => t.isAlone);
+    const isOurs = median > PART_ALONE * this.#usedRate || this.#tests.every((t) => t.isAlone);
     return isAlike && isOurs && median < line.capacity ? median : undefined;
   }
 }
