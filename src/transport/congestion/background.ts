@@ -2,37 +2,36 @@ import { type Due, NEVER } from "../../base/machine.ts";
 import { Prng } from "../../base/prng.ts";
 import { MS, SECOND } from "../../base/units.ts";
 import {
-  BURST_TRIES,
   GREETINGS,
   LINE_RATE_INITIAL,
   OTHERS_MIN,
-  PAIR_PACKETS,
   POLICED_US,
   PROBE_UP_SLACK_US,
   RAMP,
-  RATE_MAX,
   SHARE_DOWN,
   START_GAIN,
   START_RATE,
   TRAIN_RATE,
+  TRAIN_SLOWER_MIN,
   UNCALIBRATED,
 } from "./adaptive/constants.ts";
 import { Credit } from "./adaptive/credit.ts";
-import { DRAIN_SHARE, Drain } from "./adaptive/drain.ts";
+import { DRAIN_SHARE, Drain, type Drained } from "./adaptive/drain.ts";
 import { LineView } from "./adaptive/line-view.ts";
 import { Losses } from "./adaptive/losses.ts";
+import { Meeting, type Next } from "./adaptive/meeting.ts";
+import { Moments } from "./adaptive/moments.ts";
 import { ProbeUp } from "./adaptive/probe-up.ts";
 import { Probes } from "./adaptive/probes.ts";
+import type { Sample } from "./adaptive/samples.ts";
 import { Share } from "./adaptive/share.ts";
 import { type Occasion, Silence } from "./adaptive/silence.ts";
 import { SlowerLine } from "./adaptive/slower-line.ts";
 import { type State, told, USING } from "./adaptive/state.ts";
 import { Step } from "./adaptive/step.ts";
 import {
-  burstPackets,
-  burstRate,
   judgeForeign,
-  lastingForeignUs,
+  lastingForeign,
   startVerdict,
   trainPackets,
   trainVerdict,
@@ -62,8 +61,10 @@ class Background implements Controller {
   readonly inTrains = false;
   readonly #line = new LineView();
   readonly #losses = new Losses();
+  readonly #meeting = new Meeting();
   readonly #silence: Silence;
   readonly #slower = new SlowerLine();
+  readonly #moments = new Moments();
   readonly #probes = new Probes();
   readonly #up = new ProbeUp();
   readonly #credit = new Credit();
@@ -75,7 +76,6 @@ class Background implements Controller {
   #rate = 0;
   #step: Step | undefined;
   #occasion: Occasion = "clear";
-  #burstTries = 0;
   /** Whether we have ever used the line at the rate that is believed. */
   #proven = false;
   /** Whether the rate has been seen from above. */
@@ -247,7 +247,7 @@ class Background implements Controller {
   #look(nowUs: number): void {
     switch (this.#state) {
       case "greeting":
-        if (this.#line.answers >= GREETINGS) this.#meet(nowUs);
+        if (this.#line.answers >= GREETINGS) this.#meet(nowUs, this.#meeting.greet(this.#line));
         break;
       case "judging":
         if ((this.#step?.arrived(this.#line.samples).length ?? 0) >= (this.#step?.sent ?? 0)) {
@@ -290,11 +290,19 @@ class Background implements Controller {
     }
   }
 
-  /** The first answers say how steady the path is. */
-  #meet(nowUs: number): void {
-    this.#line.noise.meet(this.#line.samples.slice(-GREETINGS));
-    if (this.#line.noise.isRough) this.#start(nowUs);
-    else this.#begin(nowUs, "pair", PAIR_PACKETS);
+  /** Goes on with meeting the line. */
+  #meet(nowUs: number, next: Next): void {
+    switch (next.kind) {
+      case "start":
+        this.#start(nowUs);
+        break;
+      case "train":
+        this.#calibrated = false;
+        this.#train(nowUs, "clear");
+        break;
+      default:
+        this.#begin(nowUs, next.kind, next.packets);
+    }
   }
 
   #begin(nowUs: number, kind: Step["kind"], packets: number): void {
@@ -316,34 +324,12 @@ class Background implements Controller {
     if (step === undefined) return;
     this.#step = undefined;
     if (step.kind === "train") this.#judgeTrain(nowUs, step);
-    else this.#judgeBurst(nowUs, step);
-  }
-
-  #judgeBurst(nowUs: number, step: Step): void {
-    const rate = burstRate(step, this.#line.samples);
-    if (rate === undefined) {
-      this.#burstTries += 1;
-      if (this.#burstTries < BURST_TRIES) this.#begin(nowUs, "pair", PAIR_PACKETS);
-      else this.#start(nowUs);
-      return;
-    }
-    this.#line.capacity = Math.min(RATE_MAX, rate);
-    if (step.kind === "pair") {
-      this.#begin(nowUs, "burst", burstPackets(this.#line.capacity));
-      return;
-    }
-    this.#burstTries = 0;
-    this.#calibrated = false;
-    this.#train(nowUs, "clear");
+    else this.#meet(nowUs, this.#meeting.judge(step, this.#line));
   }
 
   #judgeTrain(nowUs: number, step: Step): void {
     const flatUs = this.#line.flatUs;
-    const { passed, slope, lastUs } = trainVerdict(
-      step,
-      this.#line.samples,
-      this.#line.alarmUs + flatUs,
-    );
+    const { passed, slope, lastUs } = trainVerdict(step, this.#line, this.#line.alarmUs + flatUs);
     if (!passed) {
       this.#failTrain(nowUs, step);
       return;
@@ -356,10 +342,12 @@ class Background implements Controller {
       this.#line.lengthen(flatUs);
     }
     if (slope > 0.03) {
-      this.#line.capacity = Math.min(this.#line.capacity, (1.03 * this.#rate) / (1 + slope));
+      const slower = Math.max(TRAIN_SLOWER_MIN, (1.03 * TRAIN_RATE) / (1 + slope));
+      this.#line.capacity *= Math.min(1, slower);
     }
     // One of ours that gives us a turn does not come back for it.
-    if (this.#proven && !this.#silence.takesTurns(nowUs)) this.#share.beCourteous(nowUs);
+    const comeBack = this.#silence.lasted && !this.#silence.takesTurns(nowUs);
+    if (this.#proven && comeBack) this.#share.beCourteous(nowUs);
     this.#rate = RAMP * this.#line.capacity;
     this.#ranSinceUs = nowUs;
     this.#go(nowUs, "ramp");
@@ -372,15 +360,18 @@ class Background implements Controller {
       this.#start(nowUs);
       return;
     }
-    const slower = this.#slower.onFailed(step.arrived(this.#line.samples), this.#line);
+    const train = step.arrived(this.#line.samples);
+    const slower = this.#slower.onFailed(train, this.#line);
     if (slower !== undefined) this.#line.capacity = slower;
-    this.#silence.onFailed(nowUs, this.#occasion, this.#line.roundUs);
+    this.#silence.onFailed(nowUs, this.#occasion, {
+      roundUs: this.#line.roundUs,
+      lost: train.length === 0,
+    });
     this.#quieten(nowUs);
   }
 
   /** Feels its way up from next to nothing. */
   #start(nowUs: number): void {
-    this.#burstTries = 0;
     this.#line.capacity = 0;
     this.#rate = START_RATE;
     this.#credit.clear(nowUs);
@@ -425,9 +416,9 @@ class Background implements Controller {
 
   #watch(nowUs: number): void {
     const limitUs = this.#line.alarmUs + (this.#state === "up" ? PROBE_UP_SLACK_US : 0);
-    const foreignUs = lastingForeignUs(this.#line.samples, limitUs);
-    if (foreignUs > 0) {
-      this.#onForeign(nowUs, foreignUs);
+    const waited = lastingForeign(this.#line.samples, limitUs);
+    if (waited.length > 0) {
+      this.#onForeign(nowUs, waited);
     } else if (this.#state === "down" && nowUs >= this.#sinceUs + 1.2 * this.#line.roundUs) {
       this.#endUp(nowUs);
     } else if (this.#state === "run") {
@@ -444,8 +435,13 @@ class Background implements Controller {
   }
 
   /** There is a wait that is not our own. */
-  #onForeign(nowUs: number, foreignUs: number): void {
-    const seen = judgeForeign(this.#line, foreignUs);
+  #onForeign(nowUs: number, waited: readonly Sample[]): void {
+    const seen = judgeForeign(this.#line, waited);
+    if (seen.isOver && this.#moments.isOne(nowUs)) {
+      this.#line.hasShown(seen.outRate);
+      this.#drain(nowUs, "foreign");
+      return;
+    }
     if (seen.isGentle && !this.#calibrated && seen.others < UNCALIBRATED) {
       this.#calibrated = true;
       this.#line.capacity = seen.slower;
@@ -454,7 +450,7 @@ class Background implements Controller {
     }
     const isShared = seen.isGentle && this.#share.mayShare(nowUs);
     if (!isShared || nowUs - this.#ranSinceUs < SECOND) {
-      this.#hush(nowUs);
+      this.#hush(nowUs, seen.isOver);
       return;
     }
     const isNobody = seen.others < OTHERS_MIN;
@@ -463,8 +459,8 @@ class Background implements Controller {
     this.#drain(nowUs);
   }
 
-  #drain(nowUs: number): void {
-    this.#draining.begin(nowUs, this.#line, !this.#proven);
+  #drain(nowUs: number, what: Drained = this.#proven ? "all" : "growing"): void {
+    this.#draining.begin(nowUs, this.#line, what);
     this.#rate = DRAIN_SHARE * this.#line.capacity;
     this.#go(nowUs, "drain");
   }
@@ -476,12 +472,13 @@ class Background implements Controller {
   }
 
   /** Others are there: not a packet more. */
-  #hush(nowUs: number): void {
+  #hush(nowUs: number, isOver = false): void {
     // What was measured while others were there is no measure.
     if (!this.#proven) this.#line.capacity = 0;
     this.#share.reset(nowUs - this.#ranSinceUs);
     this.#line.noise.forgetLast();
-    this.#silence.onAlarm(nowUs, nowUs - this.#ranSinceUs, this.#line.roundUs);
+    this.#moments.onOthers(nowUs);
+    this.#silence.onAlarm(nowUs, { ranUs: nowUs - this.#ranSinceUs, isOver }, this.#line);
     this.#quieten(nowUs);
   }
 

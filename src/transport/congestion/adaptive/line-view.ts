@@ -42,6 +42,9 @@ const FLAT_NOISES = 1.5;
 const UNANSWERED_ROUNDS = 3;
 const UNANSWERED_US_MIN = 150 * MS;
 
+/** By how much more than it was thought to be a line is faster by one look. */
+const SHOWN_MAX = 1.05;
+
 /** How much more than a round trip's worth may be under way. */
 const WINDOW_GAIN = 1.5;
 
@@ -174,6 +177,11 @@ export class LineView {
     this.#answeredAtUs = nowUs;
     this.#forgetOld();
     return true;
+  }
+
+  /** What has waited came out of the line at this rate: it is at least so fast, or about so. */
+  hasShown(rate: number): void {
+    this.capacity = Math.max(this.capacity, Math.min(rate, SHOWN_MAX * this.capacity));
   }
 
   /** Nothing of ours waits in the line any more. */

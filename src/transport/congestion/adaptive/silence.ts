@@ -12,6 +12,9 @@ const ROUND_US_MIN = 30 * MS;
 /** Who was alone for so long, and is disturbed, asks himself whether it was one of ours. */
 const LONG_RUN_US = SECOND;
 
+/** How long after what waited at an alarm a wait is others'. */
+const GONE_US = 10 * MS;
+
 const AT_ONCE_US = 2 * SECOND;
 
 /** A run that is shorter than this, and than four round trips, was a mistake. */
@@ -51,6 +54,10 @@ export class Silence {
   /** Whether the line was ours for long when the others came. */
   #wasLong = false;
   #alarmAtUs = 0;
+  /** When all of ours that waited at the alarm has left the line. */
+  #goneAtUs = 0;
+  /** Whether the others were still there then. */
+  #lasted = false;
   #turnAtUs = Number.NEGATIVE_INFINITY;
   #flatAtUs = 0;
   #flatWaitUs = FLAT_WAIT_US;
@@ -76,16 +83,30 @@ export class Silence {
     return nowUs - this.#turnAtUs < TURN_FORGET_US;
   }
 
-  /** Others came after the line was ours for so long. */
-  onAlarm(nowUs: number, ranUs: number, roundUs: number): void {
+  /**
+   * Whether those who came were there for longer than a moment. A path that was held up once (by a
+   * processor, by a radio) looks like others who come and go at once.
+   */
+  get lasted(): boolean {
+    return this.#lasted;
+  }
+
+  /** Others came, and perhaps are gone again, after the line was ours for so long. */
+  onAlarm(
+    nowUs: number,
+    { ranUs, isOver }: { readonly ranUs: number; readonly isOver: boolean },
+    { roundUs, queueUs }: LineView,
+  ): void {
     const isShort = ranUs < Math.max(SHORT_RUN_US, 4 * roundUs);
     this.#failures = isShort ? this.#failures + 1 : 0;
     this.#wasLong = ranUs > LONG_RUN_US;
     this.#alarmAtUs = nowUs;
+    this.#goneAtUs = nowUs + queueUs + GONE_US;
+    this.#lasted = false;
     this.#flatAtUs = nowUs + FLAT_US;
     this.#flatWaitUs = FLAT_WAIT_US;
     this.#flatPasses = 0;
-    if (this.#wasLong && this.takesTurns(nowUs)) {
+    if (!isOver && this.#wasLong && this.takesTurns(nowUs)) {
       this.#giveTurn(nowUs);
       return;
     }
@@ -93,9 +114,14 @@ export class Silence {
     this.#hold(nowUs, Math.max(longUs, this.#holdUs(roundUs)));
   }
 
-  /** A test has failed. */
-  onFailed(nowUs: number, occasion: Occasion, roundUs: number): void {
+  /** A test has failed, or nobody has answered it yet. */
+  onFailed(
+    nowUs: number,
+    occasion: Occasion,
+    { roundUs, lost }: { readonly roundUs: number; readonly lost: boolean },
+  ): void {
     this.#flatPasses = 0;
+    this.#lasted = true;
     if (occasion === "flat") {
       // It is a queue that somebody keeps full: the next look at it can wait.
       this.#flatWaitUs = Math.min(FLAT_WAIT_US_MAX, 2 * this.#flatWaitUs);
@@ -105,7 +131,7 @@ export class Silence {
     }
     this.#failures += 1;
     // Of ours another one would have been there at once.
-    if (this.#wasLong && nowUs - this.#alarmAtUs < AT_ONCE_US) this.#giveTurn(nowUs);
+    if (!lost && this.#wasLong && nowUs - this.#alarmAtUs < AT_ONCE_US) this.#giveTurn(nowUs);
     else this.#hold(nowUs, this.#holdUs(roundUs));
   }
 
@@ -125,8 +151,12 @@ export class Silence {
   /** A packet that left during this silence has waited, or has not. */
   onProbe(nowUs: number, sample: Sample, badUs: number): void {
     if (sample.sentAtUs < this.#sinceUs) return;
-    if (sample.queueUs > badUs) this.#clearSinceUs = undefined;
-    else this.#clearSinceUs ??= nowUs;
+    if (sample.queueUs <= badUs) {
+      this.#clearSinceUs ??= nowUs;
+      return;
+    }
+    this.#clearSinceUs = undefined;
+    if (sample.sentAtUs > this.#goneAtUs) this.#lasted = true;
   }
 
   /** Whether it is time to test the line, and why. */

@@ -26,8 +26,17 @@ import type { LineView } from "./line-view.ts";
 import { flowOf, foreignOf, queueOf, type Sample, slopeOf } from "./samples.ts";
 import { PACKET_BYTES, type Step } from "./step.ts";
 
+/** A foreign wait that grows no faster than this, beside so much of the line, is over. */
+const OVER_SLOPE = 0.02;
+const OVER_RATE = 0.93;
+/** Fewer packets do not say how fast they come. */
+const OVER_PACKETS = 24;
+
 /** A wait that is as good as none. */
 const EMPTY_US = 2 * MS;
+
+/** How many packets say how a train began and ended. */
+const TRAIN_END = 3;
 
 /** How many packets of a burst must have left together and arrived for it to say anything. */
 const BURST_ARRIVED = 0.7;
@@ -42,15 +51,21 @@ export function trainPackets(capacity: number, noiseUs: number): number {
   return Math.min(TRAIN_PACKETS_MAX, Math.max(least, wanted));
 }
 
-/** Whether a train came out of the line about as fast as it went in, and found nobody waiting. */
+/**
+ * Whether a train came out of the line about as fast as it went in, and found nobody waiting. A busy
+ * program sends it all at once: then it counts by how much more it waited at its end than its own
+ * packets explain.
+ */
 export function trainVerdict(
   step: Step,
-  samples: readonly Sample[],
+  line: LineView,
   waitUsMax: number,
 ): { readonly passed: boolean; readonly slope: number; readonly lastUs: number } {
-  const arrived = step.arrived(samples);
-  const slope = slopeOf(arrived, foreignOf);
-  const lastUs = Math.min(...arrived.slice(-3).map(foreignOf));
+  const arrived = step.arrived(line.samples);
+  const firstUs = Math.min(...arrived.slice(0, TRAIN_END).map(foreignOf));
+  const lastUs = Math.min(...arrived.slice(-TRAIN_END).map(foreignOf));
+  const trainUs = (step.sent * line.packetUs) / TRAIN_RATE;
+  const slope = Math.min(slopeOf(arrived, foreignOf), (lastUs - firstUs) / trainUs);
   const isWhole = arrived.length >= TRAIN_ARRIVED * step.sent;
   const isFree = slope <= TRAIN_SLOPE_MAX && lastUs < waitUsMax + TRAIN_WAIT_US;
   return { passed: isWhole && isFree, slope, lastUs };
@@ -86,24 +101,27 @@ export function startVerdict(line: LineView): number | "others" | undefined {
 }
 
 /**
- * The least foreign wait of the newest packets, where all of a few have more than the limit and did
- * not arrive at once; 0 where not.
+ * The newest packets, if they are a few that have all waited for others longer than the limit and
+ * did not arrive at once; none otherwise.
  */
-export function lastingForeignUs(samples: readonly Sample[], limitUs: number): number {
-  const newestUs = samples.at(-1)?.arrivedAtUs ?? 0;
-  let leastUs = Number.POSITIVE_INFINITY;
-  for (let count = 1; count <= samples.length; count += 1) {
-    const sample = samples[samples.length - count];
-    if (sample === undefined || sample.foreignUs <= limitUs) return 0;
-    leastUs = Math.min(leastUs, sample.foreignUs);
-    const lasts = newestUs - sample.arrivedAtUs >= ALARM_LASTS_US;
-    if (count >= ALARM_LASTS_PACKETS && lasts) return leastUs;
-  }
-  return 0;
+export function lastingForeign(samples: readonly Sample[], limitUs: number): readonly Sample[] {
+  const from = samples.findLastIndex(({ foreignUs }) => foreignUs <= limitUs) + 1;
+  const waited = samples.slice(from);
+  const newestUs = waited.at(-1)?.arrivedAtUs ?? 0;
+  const few = waited.at(-ALARM_LASTS_PACKETS);
+  const lastedUs = newestUs - (waited[0]?.arrivedAtUs ?? 0);
+  return few !== undefined && lastedUs >= ALARM_LASTS_US ? waited : [];
 }
 
 /** What a foreign wait says of those whose it is. */
 export type Foreign = {
+  /**
+   * It came at once and grows no more, while as much of ours comes out of the line as it can carry:
+   * whoever it was has gone, or something held the line up.
+   */
+  readonly isOver: boolean;
+  /** How fast ours come out of the line since then, in bytes a second. */
+  readonly outRate: number;
   /** It grows slowly: they take a steady part, and do not push. */
   readonly isGentle: boolean;
   /** Their part of the line, if the line is as fast as we think... */
@@ -112,14 +130,18 @@ export type Foreign = {
   readonly slower: number;
 };
 
-/** Looks at the packets that waited so long for others. */
-export function judgeForeign(line: LineView, foreignUs: number): Foreign {
+/** Looks at packets that waited for others. */
+export function judgeForeign(line: LineView, waited: readonly Sample[]): Foreign {
   const { recent } = line;
   const slope = slopeOf(recent, foreignOf);
   const outRate = flowOf(recent)?.outRate ?? 0;
+  const sinceRate = flowOf(waited)?.outRate ?? 0;
+  const foreignUs = Math.min(...waited.map(foreignOf));
   // A window's worth comes at once, and what does not push in small packets.
   const isSlow = largestStepUs(recent) < Math.max(GENTLE_STEP_US, ALARM_PACKETS * line.packetUs);
   return {
+    isOver: slopeOf(waited, foreignOf) < OVER_SLOPE && sinceRate > OVER_RATE * line.capacity,
+    outRate: waited.length < OVER_PACKETS ? 0 : sinceRate,
     isGentle: isSlow && foreignUs < GENTLE_US_MAX && slope > 0 && slope < GENTLE_SLOPE,
     others: Math.max(0, 1 - outRate / line.capacity),
     slower: Math.min(line.capacity, outRate),
@@ -134,8 +156,8 @@ function largestStepUs(samples: readonly Sample[]): number {
   return Math.max(0, ...steps);
 }
 
-/** Whether what arrived last found next to nobody waiting. */
-export function isEmpty(line: LineView): boolean {
-  const waits = line.samples.slice(-ALARM_LASTS_PACKETS).map(queueOf);
+/** Whether what arrived last waited for next to nobody, or not for others. */
+export function isEmpty(line: LineView, wait: (sample: Sample) => number): boolean {
+  const waits = line.samples.slice(-ALARM_LASTS_PACKETS).map(wait);
   return Math.min(...waits) < Math.max(EMPTY_US, line.alarmUs / 2);
 }

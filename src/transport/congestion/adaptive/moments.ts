@@ -1,0 +1,41 @@
+import { MS, SECOND } from "../../../base/units.ts";
+
+/** Who has gone, and is met again so soon, had not gone. */
+const AGAIN_US = 250 * MS;
+
+/**
+ * A mistake counts for two, what was right for one less; from so many on nobody is believed to have
+ * gone for so long.
+ */
+const MISTAKES_MAX = 3;
+const DISTRUST_US = 30 * SECOND;
+
+/**
+ * Whether a wait for others that grows no more is taken for a moment that is over: something held
+ * up the path (a radio, a processor), or somebody sent a little. Then it is not worth to be silent.
+ * The first packets of a page look alike, and more follow them: whoever comes back at once, again
+ * and again, is believed no more for a while.
+ */
+export class Moments {
+  #atUs = Number.NEGATIVE_INFINITY;
+  #mistakes = 0;
+  #distrustUntilUs = 0;
+
+  /** Others who are met seem to have gone already. @returns Whether that is believed. */
+  isOne(nowUs: number): boolean {
+    if (nowUs < this.#distrustUntilUs || nowUs - this.#atUs < AGAIN_US) return false;
+    this.#atUs = nowUs;
+    this.#mistakes = Math.max(0, this.#mistakes - 1);
+    return true;
+  }
+
+  /** Others are there. */
+  onOthers(nowUs: number): void {
+    if (nowUs - this.#atUs > AGAIN_US) return;
+    this.#atUs = Number.NEGATIVE_INFINITY;
+    this.#mistakes += 2;
+    if (this.#mistakes < MISTAKES_MAX) return;
+    this.#mistakes = 0;
+    this.#distrustUntilUs = nowUs + DISTRUST_US;
+  }
+}
