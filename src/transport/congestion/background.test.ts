@@ -134,6 +134,20 @@ test.each([
   },
 );
 
+test.each([10, 50])("a line of %i Mbit/s that is held up twice a second is used", (mbit) => {
+  const trial = alone({ mbit, queue: "fifo", queueMs: 250 }, 5);
+  const heldUpUs = 8 * MS;
+  const bytes = (trial.router.options.rate * heldUpUs) / 1e6;
+  const holdUp = (): void => {
+    trial.router.carry({ flow: THEIRS, bytes, arrive: () => {} });
+    trial.world.plan(300 * MS + trial.prng.below(400 * MS), holdUp);
+  };
+  holdUp();
+  trial.run(30);
+
+  expect(trial.share(OURS, 5, 35)).toBeGreaterThan(0.9);
+});
+
 test.each([10, 50])(
   "beside one who fills a %i Mbit/s fq-codel for minutes none is taken",
   (mbit) => {

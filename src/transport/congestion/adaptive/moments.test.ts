@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { MS, SECOND } from "../../../base/units.ts";
+import { Moments } from "./moments.ts";
+
+test("hold-ups that are over are believed to be over, each time", () => {
+  const moments = new Moments();
+  const times = [1, 2, 3, 4, 5].map((second) => moments.isOne(second * SECOND));
+
+  expect(times).toEqual([true, true, true, true, true]);
+});
+
+test("another one at once is none, and who comes back each time is believed no more for a while", () => {
+  const moments = new Moments();
+  expect(moments.isOne(1 * SECOND)).toBe(true);
+  expect(moments.isOne(1 * SECOND + 100 * MS)).toBe(false);
+  moments.onOthers(1 * SECOND + 100 * MS);
+  expect(moments.isOne(2 * SECOND)).toBe(true);
+  moments.onOthers(2 * SECOND + 100 * MS);
+
+  expect(moments.isOne(10 * SECOND)).toBe(false);
+  expect(moments.isOne(33 * SECOND)).toBe(true);
+});
+
+test("others who come long after a moment do not speak against it", () => {
+  const moments = new Moments();
+  for (let second = 1; second < 20; second += 1) {
+    expect(moments.isOne(second * SECOND)).toBe(true);
+    moments.onOthers(second * SECOND + 600 * MS);
+  }
+});
