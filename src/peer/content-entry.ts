@@ -16,6 +16,8 @@ export type Known = {
   readonly picker: PiecePicker;
   /** Where each piece came from, and why. */
   readonly story: Story;
+  /** The association with the device of another office that is asked for pieces. */
+  lineSource: number | undefined;
 };
 
 /** A content that this device holds, fetches, or is to fetch. */
@@ -83,7 +85,8 @@ export function learnManifest(
   const size = manifest.pieces.length;
   const held = (options.pieces && Bitset.fromBytes(size, options.pieces)) ?? new Bitset(size);
   const picker = new PiecePicker(held, options.prng);
-  const known = { signed, manifest, held, picker, story: new Story(size) };
+  const story = new Story(size);
+  const known: Known = { signed, manifest, held, picker, story, lineSource: undefined };
   entry.known = known;
   entry.heldBytes = countHeldBytes(known);
   return known;

@@ -33,12 +33,8 @@ export const OFFICE_LINKS_MAX = 12;
 /** How many devices of an office above ours an RVP links up with. */
 export const PARENT_LINKS_MAX = 6;
 
-/**
- * How many devices of other offices are asked for pieces at a time. One flow could fill the line;
- * two go on where one of them fails. More would share it out among senders that each send a little
- * and are acknowledged for each little.
- */
-export const LINE_SOURCES_MAX = 2;
+/** A peer that owes us blocks and of which nothing is heard for this long is not waited for. */
+export const UNHEARD_US: number = 3 * SECOND;
 
 /** A peer that owes us blocks for this long is left alone for a while. */
 export const STALL_US: number = 10 * SECOND;

@@ -8,12 +8,12 @@ import type { PieceSource } from "./contract.ts";
 import {
   type Act,
   type Core,
-  LINE_SOURCES_MAX,
   PENDING_BYTES_MAX,
   report,
   STALL_US,
   STORING_BYTES_MAX,
   say,
+  UNHEARD_US,
 } from "./core.ts";
 import { deviceSource } from "./explanations.ts";
 import type { Asked, Link, Pending } from "./link.ts";
@@ -187,10 +187,11 @@ export class Downloads {
   /** Leaves peers alone that owe us blocks for too long, and asks others. */
   onTick(act: Act): void {
     for (const link of this.#core.links.values()) {
+      const hearing = this.#core.endpoint.hearing(act.nowUs, link.association);
       // Who holds back for others on the line will go on by itself.
-      if (this.#core.endpoint.heldBackUs(act.nowUs, link.association) > 0) {
-        link.progressAtUs = act.nowUs;
-      }
+      if (hearing !== undefined && hearing.heldBackUs > 0) link.progressAtUs = act.nowUs;
+      if (link.pending.size > 0 && (hearing?.unheardUs ?? 0) >= UNHEARD_US)
+        this.#passOver(act, link);
       if (link.pending.size > 0 && act.nowUs - link.progressAtUs >= STALL_US) {
         this.#onStall(act, link);
       }
@@ -208,6 +209,26 @@ export class Downloads {
       this.forgetOffers(link, asked);
     }
     link.setAside = true;
+  }
+
+  /** Nothing is heard of a peer: what others offer too is asked of them. */
+  #passOver(act: Act, link: Link): void {
+    for (const pending of [...link.pending.values()]) {
+      const entry = this.#core.contents.get(pending.contentId);
+      if (entry === undefined || !this.#isOfferedElsewhere(link, entry, pending)) continue;
+      this.#drop(act, link, pending);
+      entry.known?.story.onFailed(pending.piece, `${link.host} fell silent`);
+      link.restUntilUs = act.nowUs + UNHEARD_US;
+    }
+  }
+
+  #isOfferedElsewhere(link: Link, entry: ContentEntry, { target, piece }: Pending): boolean {
+    if (target !== "piece") return false;
+    for (const other of this.#core.links.values()) {
+      if (other === link || !this.#core.sources.mayAsk(other, entry)) continue;
+      if (other.asked.get(entry.contentId)?.offered?.has(piece) === true) return true;
+    }
+    return false;
   }
 
   #onStall(act: Act, link: Link): void {
@@ -253,7 +274,7 @@ export class Downloads {
   #fetchPieces(act: Act, link: Link, known: Known, asked: Asked, acrossLine: boolean): void {
     const { offered } = asked;
     if (offered === undefined) return;
-    if (acrossLine && link.pending.size === 0 && this.#lineSources() >= LINE_SOURCES_MAX) return;
+    if (acrossLine && !this.#isLineSource(act.nowUs, link, known)) return;
     while (
       link.pendingBytes < PENDING_BYTES_MAX &&
       this.#core.storingBytes + link.pendingBytes < STORING_BYTES_MAX
@@ -268,13 +289,18 @@ export class Downloads {
     }
   }
 
-  /** How many devices of other offices owe us something. */
-  #lineSources(): number {
-    let sources = 0;
-    for (const { deviceId, pending } of this.#core.links.values()) {
-      if (pending.size > 0 && !this.#core.view.sameOffice(deviceId)) sources += 1;
-    }
-    return sources;
+  /**
+   * Whether a device of another office is the one that is asked for pieces of a content: whoever
+   * was first, until that one has nothing more for us or brings nothing.
+   */
+  #isLineSource(nowUs: number, link: Link, known: Known): boolean {
+    const other = known.lineSource === link.association ? undefined : known.lineSource;
+    const source = other === undefined ? undefined : this.#core.links.get(other);
+    const brings =
+      source !== undefined && source.pending.size > 0 && nowUs - source.progressAtUs < UNHEARD_US;
+    if (brings) return false;
+    known.lineSource = link.association;
+    return true;
   }
 
   /** Why a piece is asked of a device, in words for {@link Peer.explain}. */

@@ -23,7 +23,8 @@ export class LineBusy {
     const before = this.#forUs;
     this.#forUs = 0;
     for (const { association, pending } of links.values()) {
-      const heldUs = pending.size === 0 ? 0 : endpoint.heldBackUs(nowUs, association);
+      if (pending.size === 0) continue;
+      const heldUs = endpoint.hearing(nowUs, association)?.heldBackUs ?? 0;
       if (heldUs >= BUSY_US_MIN) this.#forUs = Math.max(this.#forUs, heldUs);
     }
     return before > 0 !== this.#forUs > 0;

@@ -20,8 +20,6 @@ export type SimOffice = {
   readonly devices: number;
   /** The office's line to its parent, each way. */
   readonly line?: LinkOptions;
-  /** What stands between each device and everybody else, each way; absent: nothing. */
-  readonly port?: LinkOptions;
 };
 
 const ORGANISATION = "Simulated";
@@ -35,8 +33,6 @@ export class Organisation {
   /** By office, in the order of their addresses. */
   readonly devices: ReadonlyMap<string, readonly SimDevice[]>;
   readonly #lines = new Map<string, { readonly up: Link; readonly down: Link }>();
-  /** The ports of devices, by host. */
-  readonly #ports = new Map<string, { readonly up: Link; readonly down: Link }>();
   readonly #offices: readonly SimOffice[];
   readonly #lan: Link;
   /** Hosts whose datagrams reach their own office alone. */
@@ -50,13 +46,6 @@ export class Organisation {
       if (line === undefined) continue;
       const { prng } = this.world;
       this.#lines.set(name, { up: new Link(line, prng), down: new Link(line, prng) });
-    }
-    for (const [office, { port, devices }] of offices.entries()) {
-      const { prng } = this.world;
-      for (let index = 0; port !== undefined && index < devices; index += 1) {
-        const both = { up: new Link(port, prng), down: new Link(port, prng) };
-        this.#ports.set(hostAt(office, index), both);
-      }
     }
     this.server = this.#makeServer();
     this.devices = new Map(
@@ -77,13 +66,6 @@ export class Organisation {
     const line = this.#lines.get(office);
     invariant(line !== undefined, "the office has a line");
     return line.down;
-  }
-
-  /** What leaves a device, and what comes to it. */
-  portOf({ host }: SimDevice): { readonly up: Link; readonly down: Link } {
-    const port = this.#ports.get(host);
-    invariant(port !== undefined, "the device has a port");
-    return port;
   }
 
   /** Runs until all devices are known to the server. */
@@ -123,16 +105,8 @@ export class Organisation {
     return done();
   }
 
-  /** Out of the sender's port and into the receiver's, with what lies between their offices. */
-  #linksBetween(from: string, to: string): readonly Link[] {
-    const between = this.#linksBetweenOffices(from, to);
-    const [out, into] = [this.#ports.get(from)?.up, this.#ports.get(to)?.down];
-    if (between.length === 0 || (out === undefined && into === undefined)) return between;
-    return [out, ...between, into].filter((link) => link !== undefined);
-  }
-
   /** Up from the one office to where the paths to the Central Office meet, and down to the other. */
-  #linksBetweenOffices(from: string, to: string): readonly Link[] {
+  #linksBetween(from: string, to: string): readonly Link[] {
     const fromOffice = this.#officeOf(from);
     const toOffice = this.#officeOf(to);
     if (fromOffice === toOffice) return [this.#lan];

@@ -61,6 +61,14 @@ export type PathStatus = Partial<ControllerStatus> & {
   readonly idle?: boolean;
 };
 
+/** What is heard of a peer, in microseconds. */
+export type Hearing = {
+  /** Since when nothing. */
+  readonly unheardUs: number;
+  /** For how long it has held back what it has for us, since others use the line; 0 if it does not. */
+  readonly heldBackUs: number;
+};
+
 /** Where the other side listens. */
 export type PeerPorts =
   | { readonly kind: "table"; readonly table: PortTable }

@@ -14,6 +14,7 @@ import { TOKEN_BYTES } from "../wire/frames.ts";
 import type {
   AssociationOptions,
   AssociationOutbox,
+  Hearing,
   PathStatus,
   Protocol,
 } from "./association-types.ts";
@@ -94,9 +95,9 @@ export class Association {
     return { rttUs: this.#rtt.smoothedUs, ...this.#layer()?.status };
   }
 
-  /** For how long the peer has held back what it has for us, since others use the line. */
-  heldBackUs(nowUs: number): number {
-    return this.#layer()?.heldBackUs(nowUs) ?? 0;
+  /** What is heard of the peer; `undefined` before the handshake is done. */
+  hearing(nowUs: number): Hearing | undefined {
+    return this.#layer()?.hearing(nowUs);
   }
 
   /** Bytes of blocks that wait to be sealed: the sign to read no more from disk for now. */

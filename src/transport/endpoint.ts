@@ -16,6 +16,7 @@ import { Association } from "./association.ts";
 import type {
   AssociationEvent,
   AssociationOutbox,
+  Hearing,
   PathStatus,
   PeerPorts,
   Protocol,
@@ -219,9 +220,9 @@ export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
     return this.#associations.get(id)?.pathStatus;
   }
 
-  /** For how long a peer has held back what it has for us, since others use the line; 0 if not. */
-  heldBackUs(nowUs: number, id: number): number {
-    return this.#associations.get(id)?.heldBackUs(nowUs) ?? 0;
+  /** What is heard of a peer; `undefined` where there is no association, or none yet. */
+  hearing(nowUs: number, id: number): Hearing | undefined {
+    return this.#associations.get(id)?.hearing(nowUs);
   }
 
   /** Ends an association and tells the peer why. */

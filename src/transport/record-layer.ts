@@ -6,7 +6,7 @@ import { type Crypto, TAG_BYTES } from "../effects/crypto.ts";
 import type { Side } from "../effects/handshake.ts";
 import { RECORD_HEADER_BYTES, type RecordDatagram, writeRecordHeader } from "../wire/datagram.ts";
 import { type Frame, readFrames, TOKEN_BYTES, writeFrame, writePadding } from "../wire/frames.ts";
-import type { Protocol } from "./association-types.ts";
+import type { Hearing, Protocol } from "./association-types.ts";
 import { CLOSE_CODES } from "./close-codes.ts";
 import { background } from "./congestion/background.ts";
 import type { ControllerStatus } from "./congestion/controller.ts";
@@ -140,11 +140,12 @@ export class RecordLayer {
     return { ...this.#sender.controllerStatus, idle };
   }
 
-  /** For how long the peer has held back what it has for us, since others use the line. */
-  heldBackUs(nowUs: number): number {
+  /** What is heard of the peer. */
+  hearing(nowUs: number): Hearing {
     const { sinceUs, heardAtUs } = this.#heldBack;
     // Who sends probes is silent otherwise; who uses the line sends none.
-    return nowUs - heardAtUs < HELD_BACK_US ? heardAtUs - sinceUs : 0;
+    const heldBackUs = nowUs - heardAtUs < HELD_BACK_US ? heardAtUs - sinceUs : 0;
+    return { unheardUs: nowUs - this.#heardAtUs, heldBackUs };
   }
 
   /** Bytes of blocks that wait to be sealed. */
