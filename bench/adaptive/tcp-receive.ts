@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { writeReady } from "../lan/use.ts";
+import { serveUntilInputEnds } from "../lan/use.ts";
 
 const [host = "", port = ""] = process.argv.slice(2);
 const server = createServer((socket) => {
@@ -11,7 +11,5 @@ const server = createServer((socket) => {
 });
 server.listen(Number(port), host);
 await once(server, "listening");
-writeReady();
-process.stdin.resume();
-await once(process.stdin, "end");
+await serveUntilInputEnds();
 process.exit();

@@ -3,7 +3,7 @@
 
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { writeReady } from "../lan/use.ts";
+import { serveUntilInputEnds } from "../lan/use.ts";
 
 const [host = "", port = "", bytes = ""] = process.argv.slice(2);
 const answer = new Uint8Array(Number(bytes));
@@ -13,7 +13,5 @@ const server = createServer((_, response) => {
 });
 server.listen(Number(port), host);
 await once(server, "listening");
-writeReady();
-process.stdin.resume();
-await once(process.stdin, "end");
+await serveUntilInputEnds();
 process.exit();

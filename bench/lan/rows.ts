@@ -7,6 +7,7 @@ import { equalBytes } from "../../src/base/bytes.ts";
 import { testIdentity } from "../../src/netperf/test-identity.ts";
 import { waitFor } from "../organisation/waiting.ts";
 import type { Stage } from "../stage.ts";
+import { configureNginx, hasNginx, NGINX_PACKAGE } from "../web/nginx.ts";
 import { blobOf, hashFile, LAN_WORD, type LanContent, preallocate } from "./content.ts";
 import { EndProgram, runEnds, runMeasured, type Transfer } from "./ends.ts";
 import type { Limits } from "./limits.ts";
@@ -20,7 +21,6 @@ export type Row = (Transfer & { readonly intact: boolean }) | { readonly missing
 
 const PORT = 5_301;
 
-const NGINX = "/usr/sbin/nginx";
 const PYTHON = "/usr/bin/python3";
 
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -56,12 +56,9 @@ async function branchline(
 
 /** HTTPS from nginx to a file, which is hashed afterwards. */
 async function curl({ stage, pair, content }: Lan): Promise<Row> {
-  for (const [tool, debianPackage] of [
-    [NGINX, "nginx-light"],
-    ["curl", "curl"],
-    ["openssl", "openssl"],
-  ] as const) {
-    if (!isThere(tool)) return { missing: `${tool}: apt-get install ${debianPackage}` };
+  if (!hasNginx()) return { missing: `nginx: apt-get install ${NGINX_PACKAGE}` };
+  for (const tool of ["curl", "openssl"]) {
+    if (!isThere(tool)) return { missing: `${tool}: apt-get install ${tool}` };
   }
   const server = await startNginx({ stage, pair, content });
   const file = join(stage.folder, "curl.bin");
@@ -99,34 +96,17 @@ async function curl({ stage, pair, content }: Lan): Promise<Row> {
 async function startNginx({ stage, pair, content }: Lan): Promise<EndProgram> {
   const { folder } = stage;
   const { key, certificate } = await makeCertificate(folder);
-  const configuration = join(folder, "nginx.conf");
-  const ready = join(folder, "nginx.pid");
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-  await writeFile(
-    configuration,
-    [
-      "daemon off;",
-      // One process, which runs as who we are and ends with one signal.
-      "master_process off;",
-      `pid ${ready};`,
-      "events {}",
-      "http {",
-      ...temporary.map((name) => `  ${name}_temp_path ${join(folder, name)};`),
-      "  access_log off;",
-      "  output_buffers 2 1m;",
-      "  server {",
-      `    listen ${pair.sender.address}:443 ssl;`,
-      `    ssl_certificate ${certificate};`,
-      `    ssl_certificate_key ${key};`,
-      "    ssl_protocols TLSv1.3;",
-      `    root ${content.folder};`,
-      "  }",
-      "}",
-      "",
-    ].join("\n"),
-  );
-  const log = join(folder, "nginx.log");
-  const command = [NGINX, "-e", log, "-p", folder, "-c", configuration];
+  const { command, ready } = await configureNginx(folder, [
+    "access_log off;",
+    "output_buffers 2 1m;",
+    "server {",
+    `  listen ${pair.sender.address}:443 ssl;`,
+    `  ssl_certificate ${certificate};`,
+    `  ssl_certificate_key ${key};`,
+    "  ssl_protocols TLSv1.3;",
+    `  root ${content.folder};`,
+    "}",
+  ]);
   const server = new EndProgram(stage, pair.sender, command);
   await waitFor("nginx to listen", () => existsSync(ready) || undefined, stage);
   return server;

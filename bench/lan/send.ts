@@ -1,7 +1,6 @@
 // Serves the pieces of a content to whoever asks, as an agent does: send.ts FOLDER ADDRESS PORT.
 // Says "ready", and at the end of standard input what it has used.
 
-import { once } from "node:events";
 import { readFully } from "../../src/agent/store/disk.ts";
 import { HandleCache } from "../../src/agent/store/handle-cache.ts";
 import { invariant } from "../../src/base/invariant.ts";
@@ -10,7 +9,7 @@ import { Station } from "../../src/netperf/station.ts";
 import { tuneEngine } from "../../src/runtime/engine.ts";
 import { decodeMessage, type Request } from "../../src/wire/messages.ts";
 import { fileOf, LAN_WORD, readContent } from "./content.ts";
-import { OwnUse, writeReady, writeResult } from "./use.ts";
+import { OwnUse, serveUntilInputEnds, writeResult } from "./use.ts";
 
 /** How much is read ahead of what has been sent, as `peer/uploads.ts` has it. */
 const AHEAD_BYTES = MIB;
@@ -42,9 +41,7 @@ const station = await Station.open({
   },
   onStep: () => goOn(),
 });
-writeReady();
-process.stdin.resume();
-await once(process.stdin, "end");
+await serveUntilInputEnds();
 writeResult(use.read());
 await station.close();
 await handles.close();

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createReadStream, readFileSync } from "node:fs";
 import { createServer } from "node:tls";
 import { MIB } from "../../src/base/units.ts";
-import { OwnUse, writeReady, writeResult } from "./use.ts";
+import { OwnUse, serveUntilInputEnds, writeResult } from "./use.ts";
 
 const [file = "", host = "", port = "", key = "", certificate = ""] = process.argv.slice(2);
 let use = new OwnUse();
@@ -18,8 +18,6 @@ const server = createServer(
 );
 server.listen(Number(port), host);
 await once(server, "listening");
-writeReady();
-process.stdin.resume();
-await once(process.stdin, "end");
+await serveUntilInputEnds();
 writeResult(use.read());
 server.close();

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+
 /** What one end of a transfer has used: from the first byte to the last, without its start. */
 export type EndUse = { readonly cpuSeconds: number; readonly peakRssBytes: number };
 
@@ -25,7 +27,9 @@ export function writeResult(result: EndResult): void {
   process.stdout.write(`${JSON.stringify(result)}\n`);
 }
 
-/** Says that a sender listens. */
-export function writeReady(): void {
+/** Says that a program listens, and resolves when nobody needs it any more: standard input ends. */
+export async function serveUntilInputEnds(): Promise<void> {
   process.stdout.write("ready\n");
+  process.stdin.resume();
+  await once(process.stdin, "end");
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { OperatorError } from "../../src/runtime/operator-error.ts";
@@ -9,9 +9,7 @@ import type { Site } from "../net/internet.ts";
 import { waitFor } from "../organisation/waiting.ts";
 import type { Stage } from "../stage.ts";
 import type { BadManner } from "./bad-origin.ts";
-
-/** Where Debian has it, which is not on everybody's path. */
-const NGINX = "/usr/sbin/nginx";
+import { configureNginx, hasNginx, NGINX_PACKAGE } from "./nginx.ts";
 
 const BAD_ORIGIN = fileURLToPath(new URL("bad-origin.ts", import.meta.url));
 
@@ -26,10 +24,10 @@ export type WebServer = {
 
 /** Makes sure that nginx is here. @throws OperatorError `bench-tools`. */
 export function checkNginx(): void {
-  if (existsSync(NGINX)) return;
+  if (hasNginx()) return;
   throw new OperatorError(
     "bench-tools",
-    `Not installed: nginx (${NGINX}). On Debian: apt-get install nginx-light.`,
+    `Not installed: nginx. On Debian: apt-get install ${NGINX_PACKAGE}.`,
   );
 }
 
@@ -38,27 +36,11 @@ export async function startNginx(stage: Stage, site: Site): Promise<WebServer> {
   const folder = join(stage.folder, "nginx");
   const packages = join(folder, "packages");
   await mkdir(packages, { recursive: true });
-  const [configuration, ready] = [join(folder, "nginx.conf"), join(folder, "nginx.pid")];
-  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-  await writeFile(
-    configuration,
-    [
-      "daemon off;",
-      // One process, which runs as who we are and ends with one signal.
-      "master_process off;",
-      `pid ${ready};`,
-      "events {}",
-      "http {",
-      ...temporary.map((name) => `  ${name}_temp_path ${join(folder, name)};`),
-      `  access_log ${join(folder, "access.log")};`,
-      `  server { listen ${site.address}:80; root ${folder}; }`,
-      "}",
-      "",
-    ].join("\n"),
-  );
-  const log = join(folder, "error.log");
-  const command = [NGINX, "-e", log, "-p", folder, "-c", configuration];
-  return await start(stage, { site, packages, command, ready });
+  const nginx = await configureNginx(folder, [
+    `access_log ${join(folder, "access.log")};`,
+    `server { listen ${site.address}:80; root ${folder}; }`,
+  ]);
+  return await start(stage, { site, packages, ...nginx });
 }
 
 /** Starts a web server that misbehaves in one manner. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { toHex } from "../base/hex.ts";
-import { associationEffects } from "../runtime/association-effects.ts";
+import { associationEffects } from "../effects/associations.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
 import { parseFingerprint } from "../runtime/identity/fingerprint.ts";

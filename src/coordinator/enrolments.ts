@@ -1,4 +1,4 @@
-import { type DeviceId, deviceIdOf } from "../base/ids.ts";
+import { DEVICE_ID_BYTES, type DeviceId, deviceIdOf } from "../base/ids.ts";
 import { invariant } from "../base/invariant.ts";
 import { NO_FACTS } from "../topology/election.ts";
 import type { Enrol, EnrolAnew } from "../wire/messages.ts";
@@ -94,7 +94,7 @@ export class Enrolments {
       return undefined;
     }
     // The server chooses the id: what a device could choose, it could also claim.
-    const deviceId = deviceIdOf(this.#parts.randomBytes(16));
+    const deviceId = deviceIdOf(this.#parts.randomBytes(DEVICE_ID_BYTES));
     invariant(deviceId !== undefined, "sixteen random bytes are a device id");
     const applicant = {
       deviceId,

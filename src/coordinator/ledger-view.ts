@@ -46,16 +46,16 @@ export function ledgerOf(
         const path = roster.offices.path(office);
         for (const { name } of path) holders.set(name, (holders.get(name) ?? 0) + 1);
       }
+      const claimants = [...rollout.progressOf(content.contentId).values()].filter(
+        ({ rvp, deviceId }) => rvp && roster.isPresent(deviceId),
+      );
+      const rvps = new Map(claimants.map((progress) => [progress.office, progress]));
       return [...rows]
         .sort((a, b) => position(a) - position(b))
         .map((row) => {
           const office = roster.offices.get(row.office);
-          const rvp = [...rollout.progressOf(content.contentId).values()].find(
-            (progress) =>
-              progress.rvp && progress.office === row.office && roster.isPresent(progress.deviceId),
-          );
           const given = { office, holders: holders.get(row.office) ?? 0 };
-          return { ...standing(row, content, given), ...lineBusy(rvp) };
+          return { ...standing(row, content, given), ...lineBusy(rvps.get(row.office)) };
         });
     });
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { KIB } from "../base/units.ts";
-import type { Address } from "../effects/network.ts";
+import { type Address, addressText } from "../effects/network.ts";
 import { aborted } from "../runtime/aborted.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
 import type { AssociationEvent, Protocol } from "../transport/association-types.ts";
@@ -120,7 +120,7 @@ function downError(
   event: Extract<AssociationEvent, { kind: "association-down" }>,
   { to }: SendOptions,
 ): OperatorError {
-  const where = to.host.includes(":") ? `[${to.host}]:${to.port}` : `${to.host}:${to.port}`;
+  const where = addressText(to);
   const reason = event.reason.replace(/\.$/, "");
   if (event.wasUp) {
     const sentence = `The receiver at ${where} is gone: ${reason}.`;

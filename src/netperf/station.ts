@@ -1,5 +1,5 @@
+import { associationEffects } from "../effects/associations.ts";
 import type { Address } from "../effects/network.ts";
-import { associationEffects } from "../runtime/association-effects.ts";
 import { fastestCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
 import { TlsHandshakes } from "../runtime/tls-handshake.ts";

@@ -3,7 +3,7 @@ import { Prng } from "../base/prng.ts";
 import { MIB, SECOND } from "../base/units.ts";
 import type { Candidate } from "../topology/election.ts";
 import { Succession } from "../topology/succession.ts";
-import type { AssociationEvent, AssociationOutbox } from "../transport/association-types.ts";
+import type { AssociationOutbox } from "../transport/association-types.ts";
 import { Endpoint } from "../transport/endpoint.ts";
 import { GRACE_AWAY_S, type PeerPolicy } from "../transport/judge-peer.ts";
 import { encodeMessage, type Facts, type Message } from "../wire/messages.ts";
@@ -54,7 +54,7 @@ export class Core {
   /** Who fetches for our office. */
   readonly succession: Succession;
   readonly sources: Sources;
-  readonly lineBusy: LineBusy = new LineBusy(() => this);
+  readonly lineBusy: LineBusy;
   /** Who could fetch for our office, this device among them, the best first. */
   ranked: readonly Candidate[] = [];
   /** Under which addresses this device can be reached; they change when it moves. */
@@ -79,6 +79,7 @@ export class Core {
     this.view = new OfficeView(options.deviceId);
     this.succession = new Succession(options.deviceId);
     this.sources = new Sources(this);
+    this.lineBusy = new LineBusy(this);
     this.endpoint = new Endpoint({
       crypto: options.crypto,
       inboundPolicy: () => devicePolicy(this.serverAway()),
@@ -108,22 +109,6 @@ export type Act = {
   /** The outbox as the transport sees it; what it reports is dealt with at the end of the step. */
   readonly transport: AssociationOutbox;
 };
-
-/** The outbox as the transport sees it: what it reports goes to `report`. */
-export function associationOutbox(
-  outbox: PeerOutbox,
-  report: (event: AssociationEvent) => void,
-): AssociationOutbox {
-  return {
-    send: (to, channel, bytes, segmentBytes) => outbox.send(to, channel, bytes, segmentBytes),
-    leftAtUs: () => outbox.leftAtUs?.(),
-    datagramBytesMax: (host) => outbox.datagramBytesMax?.(host),
-    handshakeStart: (key, side, anonymous) => outbox.handshakeStart(key, side, anonymous),
-    handshakeFeed: (key, bytes) => outbox.handshakeFeed(key, bytes),
-    handshakeEnd: (key) => outbox.handshakeEnd(key),
-    report,
-  };
-}
 
 /** Sends a message over an association; `false` where it is not up. */
 export function say(core: Core, act: Act, association: number, message: Message): boolean {

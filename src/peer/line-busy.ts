@@ -1,14 +1,15 @@
+import { SECOND } from "../base/units.ts";
 import type { Core } from "./core.ts";
 
 /** A silence that is shorter is how the line is felt out, and nothing to wait for. */
-const BUSY_US_MIN = 1_000_000;
+const BUSY_US_MIN = SECOND;
 
 /** Whether those who are to send us pieces across the line hold them back, since others use it. */
 export class LineBusy {
-  readonly #core: () => Core;
+  readonly #core: Core;
   #forUs = 0;
 
-  constructor(core: () => Core) {
+  constructor(core: Core) {
     this.#core = core;
   }
 
@@ -19,7 +20,7 @@ export class LineBusy {
 
   /** Looks; returns whether it has become another story. */
   look(nowUs: number): boolean {
-    const { links, endpoint } = this.#core();
+    const { links, endpoint } = this.#core;
     const before = this.#forUs;
     this.#forUs = 0;
     for (const { association, pending } of links.values()) {

@@ -1,6 +1,7 @@
 import { type ContentId, parseDeviceId } from "../base/ids.ts";
 import { type Due, earlier, type Machine } from "../base/machine.ts";
 import { MS, SECOND } from "../base/units.ts";
+import { associationEffects } from "../effects/associations.ts";
 import { NO_OFFICE } from "../topology/limits.ts";
 import type { AssociationEvent } from "../transport/association-types.ts";
 import {
@@ -16,7 +17,7 @@ import { Claims } from "./claims.ts";
 import { ContentStates } from "./content-states.ts";
 import type { Explanation, PeerInput, PeerOptions, PeerOutbox, PeerStatus } from "./contract.ts";
 import { Conversations } from "./conversations.ts";
-import { type Act, associationOutbox, Core, report } from "./core.ts";
+import { type Act, Core, report } from "./core.ts";
 import { Discovery } from "./discovery.ts";
 import { Downloads } from "./downloads.ts";
 import { Evictions } from "./evictions.ts";
@@ -117,7 +118,10 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   }
 
   step(nowUs: number, input: PeerInput, outbox: PeerOutbox): void {
-    const transport = associationOutbox(outbox, (event) => this.#events.push(event));
+    const transport = {
+      ...associationEffects(outbox, outbox),
+      report: (event: AssociationEvent) => this.#events.push(event),
+    };
     const act: Act = { nowUs, outbox, transport };
     if (!this.#begun) this.#begin(act);
     this.#core.endpoint.inOneGo(nowUs, transport, () => {

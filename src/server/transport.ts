@@ -1,9 +1,9 @@
 import type { Logger } from "pino";
 import { type DeviceId, parseDeviceId } from "../base/ids.ts";
 import type { CoordinatorInput } from "../coordinator/contract.ts";
+import { associationEffects } from "../effects/associations.ts";
 import type { PortTable } from "../effects/channels.ts";
 import type { Crypto } from "../effects/crypto.ts";
-import { associationEffects } from "../runtime/association-effects.ts";
 import { fastestCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
 import type { Identity } from "../runtime/identity/identity.ts";

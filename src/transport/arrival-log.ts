@@ -10,10 +10,6 @@ const REMEMBERED_MAX = 16 * ARRIVALS_MAX;
 export class ArrivalLog {
   #arrived: { packet: number; atUs: number }[] = [];
 
-  get empty(): boolean {
-    return this.#arrived.length === 0;
-  }
-
   add(packet: number, atUs: number): void {
     if (this.#arrived.length < REMEMBERED_MAX) this.#arrived.push({ packet, atUs });
   }

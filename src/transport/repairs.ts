@@ -5,7 +5,7 @@ export type Fragment = { readonly record: OutRecord; readonly fragment: number }
 
 /** What has to be sent again, oldest first. */
 export class Repairs {
-  #fragments: Fragment[] = [];
+  readonly #fragments: Fragment[] = [];
 
   get empty(): boolean {
     return this.#fragments.length === 0;
@@ -33,7 +33,7 @@ export class Repairs {
 
   /** It has been sent. */
   delete(fragment: Fragment): void {
-    if (this.#fragments[0] === fragment) this.#fragments.shift();
-    else this.#fragments = this.#fragments.filter((other) => other !== fragment);
+    const index = this.#fragments.indexOf(fragment);
+    if (index >= 0) this.#fragments.splice(index, 1);
   }
 }

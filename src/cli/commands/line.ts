@@ -1,5 +1,5 @@
-import { once } from "node:events";
 import type { Command } from "commander";
+import { aborted } from "../../runtime/aborted.ts";
 import { Line } from "../../runtime/line.ts";
 import { addCommand, anyNumber, type CommandHost } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
@@ -55,7 +55,7 @@ export function addLineCommand(program: Command, host: CommandHost): void {
       refuseErrors(findings);
       const counters = await untilInterrupted(async (signal) => {
         const line = await Line.open({ ...rates, listen, offices });
-        if (!signal.aborted) await once(signal, "abort");
+        await aborted(signal);
         const passed = line.counters();
         await line.close();
         return passed;

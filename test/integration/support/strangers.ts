@@ -1,6 +1,6 @@
 import { parseDeviceId } from "../../../src/base/ids.ts";
+import { associationEffects } from "../../../src/effects/associations.ts";
 import type { PortTable } from "../../../src/effects/channels.ts";
-import { associationEffects } from "../../../src/runtime/association-effects.ts";
 import { nodeCrypto } from "../../../src/runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../../../src/runtime/driver.ts";
 import {

@@ -1,5 +1,5 @@
-import type { HandshakeOutbox } from "../effects/handshake.ts";
-import type { NetworkOutbox } from "../effects/network.ts";
+import type { HandshakeOutbox } from "./handshake.ts";
+import type { NetworkOutbox } from "./network.ts";
 
 /**
  * What a machine that holds associations asks of the world, done by sockets and handshakes: its
