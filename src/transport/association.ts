@@ -482,8 +482,7 @@ export class Association {
   #sendOn(nowUs: number, outbox: AssociationOutbox): SendOn {
     return (channel, bytes, segmentBytes) => {
       const { to, by } = this.#path.way(channel);
-      const isSent = outbox.send(to, by, bytes, segmentBytes);
-      return isSent ? (outbox.leftAtUs?.() ?? nowUs) : undefined;
+      return outbox.send(to, by, bytes, segmentBytes) ? (outbox.leftAtUs?.() ?? nowUs) : undefined;
     };
   }
 
