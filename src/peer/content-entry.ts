@@ -16,8 +16,8 @@ export type Known = {
   readonly picker: PiecePicker;
   /** Where each piece came from, and why. */
   readonly story: Story;
-  /** The association with the device of another office that is asked for pieces. */
-  lineSource: number | undefined;
+  /** The association with the device of another office that is asked for pieces, and since when. */
+  lineSource: { readonly association: number; readonly sinceUs: number } | undefined;
 };
 
 /** A content that this device holds, fetches, or is to fetch. */

@@ -33,6 +33,12 @@ export const OFFICE_LINKS_MAX = 12;
 /** How many devices of an office above ours an RVP links up with. */
 export const PARENT_LINKS_MAX = 6;
 
+/**
+ * How long one device of another office is asked for the pieces of a content while others could be
+ * asked. One flow fills a line; two would take turns on it. But one may be slow.
+ */
+export const LINE_SOURCE_US: number = 60 * SECOND;
+
 /** A peer that owes us blocks and of which nothing is heard for this long is not waited for. */
 export const UNHEARD_US: number = 3 * SECOND;
 

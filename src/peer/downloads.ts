@@ -8,6 +8,7 @@ import type { PieceSource } from "./contract.ts";
 import {
   type Act,
   type Core,
+  LINE_SOURCE_US,
   PENDING_BYTES_MAX,
   report,
   STALL_US,
@@ -45,15 +46,11 @@ export class Downloads {
 
   /** Asks a peer for as much as it may be asked for now. */
   fill(act: Act, link: Link): void {
-    const acrossLine = !this.#core.view.sameOffice(link.deviceId);
-    if (act.nowUs < link.restUntilUs || !this.#trust.mayAsk(act.nowUs, link.deviceId)) return;
     for (const entry of this.#byPriority()) {
       const asked = link.asked.get(entry.contentId);
-      if (asked === undefined || !entry.wanted) continue;
-      if (acrossLine && !this.#core.sources.mayAsk(link, entry)) continue;
+      if (asked === undefined || !entry.wanted || !this.#mayAsk(act, link, entry)) continue;
       if (entry.known === undefined) this.#fetchManifest(act, link, entry, asked);
-      else if (entry.state === "downloading")
-        this.#fetchPieces(act, link, entry.known, asked, acrossLine);
+      else if (entry.state === "downloading") this.#fetchPieces(act, link, entry, asked);
     }
   }
 
@@ -215,20 +212,27 @@ export class Downloads {
   #passOver(act: Act, link: Link): void {
     for (const pending of [...link.pending.values()]) {
       const entry = this.#core.contents.get(pending.contentId);
-      if (entry === undefined || !this.#isOfferedElsewhere(link, entry, pending)) continue;
+      if (entry === undefined || !this.#isOfferedElsewhere(act, link, entry, pending)) continue;
       this.#drop(act, link, pending);
       entry.known?.story.onFailed(pending.piece, `${link.host} fell silent`);
       link.restUntilUs = act.nowUs + UNHEARD_US;
     }
   }
 
-  #isOfferedElsewhere(link: Link, entry: ContentEntry, { target, piece }: Pending): boolean {
+  #isOfferedElsewhere(act: Act, link: Link, entry: ContentEntry, pending: Pending): boolean {
+    const { target, piece } = pending;
     if (target !== "piece") return false;
     for (const other of this.#core.links.values()) {
-      if (other === link || !this.#core.sources.mayAsk(other, entry)) continue;
+      if (other === link || !this.#mayAsk(act, other, entry)) continue;
       if (other.asked.get(entry.contentId)?.offered?.has(piece) === true) return true;
     }
     return false;
+  }
+
+  /** Whether a peer may be asked for something of a content now. */
+  #mayAsk({ nowUs }: Act, link: Link, entry: ContentEntry): boolean {
+    if (nowUs < link.restUntilUs || !this.#trust.mayAsk(nowUs, link.deviceId)) return false;
+    return this.#core.sources.mayAsk(link, entry);
   }
 
   #onStall(act: Act, link: Link): void {
@@ -271,10 +275,12 @@ export class Downloads {
     }
   }
 
-  #fetchPieces(act: Act, link: Link, known: Known, asked: Asked, acrossLine: boolean): void {
+  #fetchPieces(act: Act, link: Link, entry: ContentEntry, asked: Asked): void {
+    const { known } = entry;
     const { offered } = asked;
-    if (offered === undefined) return;
-    if (acrossLine && !this.#isLineSource(act.nowUs, link, known)) return;
+    if (known === undefined || offered === undefined) return;
+    const acrossLine = !this.#core.view.sameOffice(link.deviceId);
+    if (acrossLine && !this.#mayBeLineSource(act.nowUs, link, entry)) return;
     while (
       link.pendingBytes < PENDING_BYTES_MAX &&
       this.#core.storingBytes + link.pendingBytes < STORING_BYTES_MAX
@@ -282,6 +288,9 @@ export class Downloads {
       const piece = acrossLine ? known.picker.pickAcrossLine(offered) : known.picker.pick(offered);
       if (piece === undefined) return;
       known.picker.onAsked(piece);
+      if (acrossLine && known.lineSource?.association !== link.association) {
+        known.lineSource = { association: link.association, sinceUs: act.nowUs };
+      }
       const source = deviceSource(this.#core, link);
       known.story.onAsked(piece, source, this.#reason(known, piece, source));
       const lengthBytes = known.manifest.pieces[piece]?.sizeBytes ?? 0;
@@ -291,16 +300,23 @@ export class Downloads {
 
   /**
    * Whether a device of another office is the one that is asked for pieces of a content: whoever
-   * was first, until that one has nothing more for us or brings nothing.
+   * was first, until that one has nothing more for us, brings nothing, or has had its time: another
+   * one may be faster.
    */
-  #isLineSource(nowUs: number, link: Link, known: Known): boolean {
-    const other = known.lineSource === link.association ? undefined : known.lineSource;
-    const source = other === undefined ? undefined : this.#core.links.get(other);
-    const brings =
-      source !== undefined && source.pending.size > 0 && nowUs - source.progressAtUs < UNHEARD_US;
-    if (brings) return false;
-    known.lineSource = link.association;
-    return true;
+  #mayBeLineSource(nowUs: number, link: Link, entry: ContentEntry): boolean {
+    const current = entry.known?.lineSource;
+    if (current === undefined || current.association === link.association) return true;
+    const source = this.#core.links.get(current.association);
+    if (source === undefined || source.pending.size === 0) return true;
+    const brings = nowUs - source.progressAtUs < UNHEARD_US && this.#owes(source, entry);
+    return !brings || nowUs - current.sinceUs > LINE_SOURCE_US;
+  }
+
+  /** Whether a device has been asked for something of a content, or could be. */
+  #owes(link: Link, entry: ContentEntry): boolean {
+    for (const { contentId } of link.pending.values())
+      if (contentId === entry.contentId) return true;
+    return this.#core.sources.offersMore(link, entry);
   }
 
   /** Why a piece is asked of a device, in words for {@link Peer.explain}. */

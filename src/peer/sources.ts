@@ -92,7 +92,7 @@ export class Sources {
       const asked = link.asked.get(entry.contentId);
       if (asked?.answer !== "recognised") continue;
       upstream = true;
-      if (this.#offersMore(link, entry)) return false;
+      if (this.offersMore(link, entry)) return false;
     }
     return upstream;
   }
@@ -176,14 +176,15 @@ export class Sources {
     }
     const isBusy = this.#core.lineBusy.forUs > 0;
     const impatient = !isBusy && nowUs - search.gainedAtUs > PATIENCE_US;
-    return !impatient || this.#offersMore(link, entry) ? "some" : "none";
+    return !impatient || this.offersMore(link, entry) ? "some" : "none";
   }
 
   #knowsNothing(link: Link | undefined, entry: ContentEntry): boolean {
     return link?.asked.get(entry.contentId)?.answer === "unknown";
   }
 
-  #offersMore(link: Link, entry: ContentEntry): boolean {
+  /** Whether a peer offers something of a content that is missing here. */
+  offersMore(link: Link, entry: ContentEntry): boolean {
     const asked = link.asked.get(entry.contentId);
     const { known } = entry;
     if (known === undefined) return (asked?.manifestBytes ?? 0) > 0;

@@ -132,6 +132,8 @@ export class Line {
       return;
     }
     const enteredMs = nowMs() - envelope.agoUs / 1_000;
+    // What left another line before that is before it in the next one.
+    this.#passOn(enteredMs);
     this.#advance({ bytes, to: envelope.to, path, crossed: 0 }, enteredMs);
     this.#arm();
   }
@@ -148,15 +150,28 @@ export class Line {
   }
 
   #onTick(): void {
-    const now = nowMs();
-    for (const lane of this.#lanes.values()) {
-      for (let done = lane.leave(now); done !== undefined; done = lane.leave(now)) {
-        if (done.survived) {
-          this.#advance({ ...done.parcel, crossed: done.parcel.crossed + 1 }, done.atMs);
-        }
-      }
-    }
+    this.#passOn(nowMs());
     this.#arm();
+  }
+
+  /** Passes on what has crossed a line by then, in the order in which it has. */
+  #passOn(untilMs: number): void {
+    for (let lane = this.#firstDone(untilMs); lane !== undefined; lane = this.#firstDone(untilMs)) {
+      const done = lane.leave();
+      if (done?.survived !== true) continue;
+      this.#advance({ ...done.parcel, crossed: done.parcel.crossed + 1 }, done.atMs);
+    }
+  }
+
+  /** The line from which something leaves next, if it does by then. */
+  #firstDone(untilMs: number): Lane | undefined {
+    let first: Lane | undefined;
+    let firstMs = untilMs;
+    for (const lane of this.#lanes.values()) {
+      if (lane.nextMs > firstMs) continue;
+      [first, firstMs] = [lane, lane.nextMs];
+    }
+    return first;
   }
 
   /** The timer runs only while something waits. */
@@ -230,10 +245,15 @@ class Lane {
     this.#queue.push({ parcel, atMs: this.#freeAtMs + this.#options.delayMs, survived });
   }
 
-  /** The first datagram, if it has crossed by now. */
-  leave(nowMs: number): Waiting | undefined {
+  /** When the first datagram has crossed; `Infinity` where there is none. */
+  get nextMs(): number {
+    return this.#queue[this.#head]?.atMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Takes out the first datagram. */
+  leave(): Waiting | undefined {
     const first = this.#queue[this.#head];
-    if (first === undefined || first.atMs > nowMs) return undefined;
+    if (first === undefined) return undefined;
     this.#head += 1;
     // The part that has left is thrown away in one go once it is the larger one.
     if (this.#head * 2 > this.#queue.length) {

@@ -12,7 +12,7 @@ import {
   START_GAIN,
   START_RATE,
   TRAIN_RATE,
-  TRAIN_SLOWER_MIN,
+  TRAIN_SLOWER,
   UNCALIBRATED,
 } from "./adaptive/constants.ts";
 import { Credit } from "./adaptive/credit.ts";
@@ -124,6 +124,7 @@ class Background implements Controller {
     this.#step = undefined;
     this.#rate = 0;
     this.#silence.clear();
+    this.#slower.forget();
     this.#proven = false;
     this.#probes.begin(nowUs);
     this.#go(nowUs, "greeting");
@@ -342,11 +343,10 @@ class Background implements Controller {
       this.#line.lengthen(flatUs);
     }
     if (slope > 0.03) {
-      const slower = Math.max(TRAIN_SLOWER_MIN, (1.03 * TRAIN_RATE) / (1 + slope));
-      this.#line.capacity *= Math.min(1, slower);
+      this.#line.capacity *= TRAIN_SLOWER;
     }
     // One of ours that gives us a turn does not come back for it.
-    const comeBack = this.#silence.lasted && !this.#silence.takesTurns(nowUs);
+    const comeBack = this.#silence.endedLasting() && !this.#silence.takesTurns(nowUs);
     if (this.#proven && comeBack) this.#share.beCourteous(nowUs);
     this.#rate = RAMP * this.#line.capacity;
     this.#ranSinceUs = nowUs;
@@ -437,7 +437,7 @@ class Background implements Controller {
   /** There is a wait that is not our own. */
   #onForeign(nowUs: number, waited: readonly Sample[]): void {
     const seen = judgeForeign(this.#line, waited);
-    if (seen.isOver && this.#moments.isOne(nowUs)) {
+    if (seen.isOver && this.#moments.isOne(nowUs, this.#line.roundUs)) {
       this.#line.hasShown(seen.outRate);
       this.#drain(nowUs, "foreign");
       return;
@@ -477,6 +477,7 @@ class Background implements Controller {
     if (!this.#proven) this.#line.capacity = 0;
     this.#share.reset(nowUs - this.#ranSinceUs);
     this.#line.noise.forgetLast();
+    this.#line.forgetProbes();
     this.#moments.onOthers(nowUs);
     this.#silence.onAlarm(nowUs, { ranUs: nowUs - this.#ranSinceUs, isOver }, this.#line);
     this.#quieten(nowUs);

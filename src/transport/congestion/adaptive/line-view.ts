@@ -19,7 +19,7 @@ import { Noise } from "./noise.ts";
 import { OwnQueue } from "./own-queue.ts";
 import { PacketLog } from "./packet-log.ts";
 import { PathDelay } from "./path-delay.ts";
-import { latest, quantile, queueOf, type Sample } from "./samples.ts";
+import { latest, quantile, type Sample } from "./samples.ts";
 import { PACKET_BYTES } from "./step.ts";
 
 /** How long samples are kept: as long as what was sent to learn something takes to be reported. */
@@ -30,6 +30,9 @@ const KEPT_US_MIN = 300 * MS;
 /** What has arrived lately, where it is looked at for what it shows together. */
 const RECENT_ROUNDS = 0.6;
 const RECENT_US_MIN = 25 * MS;
+
+/** More than can be under way. */
+const SAMPLES_MAX = 16_384;
 
 /** How many probes say anything together. */
 const PROBES = 12;
@@ -55,6 +58,8 @@ export class LineView {
   readonly #own = new OwnQueue();
   readonly #delay = new PathDelay();
   #samples: Sample[] = [];
+  /** The waits of the last probes since others came. */
+  #probeWaits: readonly number[] = [];
   #answers = 0;
   #answeredAtUs = 0;
   /** The line's rate in bytes a second; 0 while it is unknown. */
@@ -131,11 +136,6 @@ export class LineView {
     return quantile(waits, 0.75) - quantile(waits, 0.25);
   }
 
-  get #probeWaits(): readonly number[] {
-    const probes = this.#samples.filter(({ probe }) => probe);
-    return probes.slice(-PROBES).map(queueOf);
-  }
-
   /** What may be under way at most, sent at this rate. */
   windowBytes(rate: number): number {
     const bytes =
@@ -171,6 +171,7 @@ export class LineView {
       const queueUs = this.#delay.onArrived(nowUs, delays, isOurs);
       const foreignUs = queueUs - this.#own.onArrived(own, queueUs);
       this.#samples.push({ packet, probe, bytes, sentAtUs, arrivedAtUs, queueUs, foreignUs });
+      if (probe) this.#probeWaits = [...this.#probeWaits, queueUs].slice(-PROBES);
     }
     if (this.#samples.length === before) return false;
     this.#answers += this.#samples.length - before;
@@ -181,7 +182,7 @@ export class LineView {
 
   /** What has waited came out of the line at this rate: it is at least so fast, or about so. */
   hasShown(rate: number): void {
-    this.capacity = Math.max(this.capacity, Math.min(rate, SHOWN_MAX * this.capacity));
+    this.capacity = Math.max(this.capacity, Math.min(RATE_MAX, rate, SHOWN_MAX * this.capacity));
   }
 
   /** Nothing of ours waits in the line any more. */
@@ -189,10 +190,16 @@ export class LineView {
     this.#own.clear();
   }
 
+  /** Others came: what probes showed before shows nothing now. */
+  forgetProbes(): void {
+    this.#probeWaits = [];
+  }
+
   /** The path has become so much longer. */
   lengthen(byUs: number): void {
     this.#delay.raise(byUs);
     this.#samples = [];
+    this.#probeWaits = [];
   }
 
   /** It is another path, perhaps. */
@@ -200,6 +207,7 @@ export class LineView {
     this.#delay.forget();
     this.#log.clear();
     this.#samples = [];
+    this.#probeWaits = [];
     this.#answers = 0;
     this.capacity = 0;
   }
@@ -208,6 +216,8 @@ export class LineView {
     const newestUs = this.#samples.at(-1)?.arrivedAtUs ?? 0;
     const keptUs = Math.max(KEPT_US_MIN, KEPT_ROUNDS * this.roundUs + KEPT_US);
     const kept = this.#samples.findIndex(({ arrivedAtUs }) => arrivedAtUs >= newestUs - keptUs);
-    if (kept > 0) this.#samples.splice(0, kept);
+    // The times are the peer's, who may say what he likes.
+    const tooMany = this.#samples.length - SAMPLES_MAX;
+    if (kept > 0 || tooMany > 0) this.#samples.splice(0, Math.max(kept, tooMany));
   }
 }

@@ -2,6 +2,7 @@ import { MS, SECOND } from "../../../base/units.ts";
 
 /** Who has gone, and is met again so soon, had not gone. */
 const AGAIN_US = 250 * MS;
+const AGAIN_ROUNDS = 8;
 
 /**
  * A mistake counts for two, what was right for one less; from so many on nobody is believed to have
@@ -17,22 +18,22 @@ const DISTRUST_US = 30 * SECOND;
  * and again, is believed no more for a while.
  */
 export class Moments {
-  #atUs = Number.NEGATIVE_INFINITY;
+  #againUntilUs = 0;
   #mistakes = 0;
   #distrustUntilUs = 0;
 
   /** Others who are met seem to have gone already. @returns Whether that is believed. */
-  isOne(nowUs: number): boolean {
-    if (nowUs < this.#distrustUntilUs || nowUs - this.#atUs < AGAIN_US) return false;
-    this.#atUs = nowUs;
+  isOne(nowUs: number, roundUs: number): boolean {
+    if (nowUs < this.#distrustUntilUs || nowUs < this.#againUntilUs) return false;
+    this.#againUntilUs = nowUs + Math.max(AGAIN_US, AGAIN_ROUNDS * roundUs);
     this.#mistakes = Math.max(0, this.#mistakes - 1);
     return true;
   }
 
   /** Others are there. */
   onOthers(nowUs: number): void {
-    if (nowUs - this.#atUs > AGAIN_US) return;
-    this.#atUs = Number.NEGATIVE_INFINITY;
+    if (nowUs > this.#againUntilUs) return;
+    this.#againUntilUs = 0;
     this.#mistakes += 2;
     if (this.#mistakes < MISTAKES_MAX) return;
     this.#mistakes = 0;

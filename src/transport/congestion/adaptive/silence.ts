@@ -84,11 +84,13 @@ export class Silence {
   }
 
   /**
-   * Whether those who came were there for longer than a moment. A path that was held up once (by a
+   * The silence is over: whether those who came were there for longer than a moment. A path that was held up once (by a
    * processor, by a radio) looks like others who come and go at once.
    */
-  get lasted(): boolean {
-    return this.#lasted;
+  endedLasting(): boolean {
+    const lasted = this.#lasted;
+    this.#lasted = false;
+    return lasted;
   }
 
   /** Others came, and perhaps are gone again, after the line was ours for so long. */

@@ -27,12 +27,23 @@ type Test = { readonly rate: number; readonly isAlone: boolean };
 export class SlowerLine {
   #tests: readonly Test[] = [];
   /** The rate at which the line was ours for long: being mistaken twice must not add up. */
-  #usedRate = 0;
+  #usedRate: number | undefined;
 
   /** The line has been ours for a while, at that rate in bytes a second. */
   onUsed(rate: number): void {
     this.#tests = [];
     this.#usedRate = rate;
+  }
+
+  /** A test has passed. */
+  onPassed(): void {
+    this.#tests = [];
+  }
+
+  /** It is another line, perhaps. */
+  forget(): void {
+    this.#tests = [];
+    this.#usedRate = undefined;
   }
 
   /**
@@ -48,7 +59,10 @@ export class SlowerLine {
     const rates = this.#tests.map((test) => test.rate);
     const median = quantile(rates, 0.5);
     const isAlike = rates.every((other) => Math.abs(other - median) < ALIKE * median);
-    const isOurs = median > PART_ALONE * this.#usedRate || this.#tests.every((t) => t.isAlone);
-    return isAlike && isOurs && median < line.capacity ? median : undefined;
+    const isMost = this.#usedRate !== undefined && median > PART_ALONE * this.#usedRate;
+    const isOurs = isMost || this.#tests.every((test) => test.isAlone);
+    if (!isAlike || !isOurs || median >= line.capacity) return undefined;
+    this.#tests = [];
+    return median;
   }
 }

@@ -7,7 +7,7 @@ import type { ControllerStatus } from "../controller.ts";
  * greeting --answers--> step (pair, burst, train) --sent--> judging
  * judging  --train passed--> ramp --round trip--> run --now and then--> up --> down --> run
  * judging  --train failed--> quiet; --bursts do not tell--> start --line full--> drain
- * ramp, run, up, down --foreign wait--> quiet; --foreign wait that grows slowly--> drain
+ * ramp, run, up, down --foreign wait--> quiet; --foreign wait that grows slowly, or is over--> drain
  * drain    --queue empty--> run; --not--> quiet
  * quiet    --nobody waits, and silent for long enough--> step (train)
  * ```

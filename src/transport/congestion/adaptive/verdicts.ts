@@ -29,8 +29,9 @@ import { PACKET_BYTES, type Step } from "./step.ts";
 /** A foreign wait that grows no faster than this, beside so much of the line, is over. */
 const OVER_SLOPE = 0.02;
 const OVER_RATE = 0.93;
-/** Fewer packets do not say how fast they come. */
+/** Fewer packets do not say how fast they come, nor those that a radio brings in a heap. */
 const OVER_PACKETS = 24;
+const HEAP_SLOPE = -0.2;
 
 /** A wait that is as good as none. */
 const EMPTY_US = 2 * MS;
@@ -62,13 +63,22 @@ export function trainVerdict(
   waitUsMax: number,
 ): { readonly passed: boolean; readonly slope: number; readonly lastUs: number } {
   const arrived = step.arrived(line.samples);
-  const firstUs = Math.min(...arrived.slice(0, TRAIN_END).map(foreignOf));
   const lastUs = Math.min(...arrived.slice(-TRAIN_END).map(foreignOf));
-  const trainUs = (step.sent * line.packetUs) / TRAIN_RATE;
-  const slope = Math.min(slopeOf(arrived, foreignOf), (lastUs - firstUs) / trainUs);
+  const slope = Math.min(slopeOf(arrived, foreignOf), growth(arrived, line));
   const isWhole = arrived.length >= TRAIN_ARRIVED * step.sent;
   const isFree = slope <= TRAIN_SLOPE_MAX && lastUs < waitUsMax + TRAIN_WAIT_US;
   return { passed: isWhole && isFree, slope, lastUs };
+}
+
+/** By how much foreign wait grew from a train's first packets to its last, if it left in turn. */
+function growth(train: readonly Sample[], { capacity }: LineView): number {
+  if (train.length <= 2 * TRAIN_END) return Number.POSITIVE_INFINITY;
+  const least = (samples: readonly Sample[]): Sample =>
+    samples.reduce((low, sample) => (sample.foreignUs < low.foreignUs ? sample : low));
+  const [first, last] = [least(train.slice(0, TRAIN_END)), least(train.slice(-TRAIN_END))];
+  const between = train.slice(train.indexOf(first), train.indexOf(last));
+  const bytes = between.reduce((sum, sample) => sum + sample.bytes, 0);
+  return (last.foreignUs - first.foreignUs) / ((bytes * SECOND) / (TRAIN_RATE * capacity));
 }
 
 /** How many packets measure a line that is about as fast as this. */
@@ -135,17 +145,31 @@ export function judgeForeign(line: LineView, waited: readonly Sample[]): Foreign
   const { recent } = line;
   const slope = slopeOf(recent, foreignOf);
   const outRate = flowOf(recent)?.outRate ?? 0;
+  const sinceSlope = slopeOf(waited, foreignOf);
   const sinceRate = flowOf(waited)?.outRate ?? 0;
   const foreignUs = Math.min(...waited.map(foreignOf));
-  // A window's worth comes at once, and what does not push in small packets.
-  const isSlow = largestStepUs(recent) < Math.max(GENTLE_STEP_US, ALARM_PACKETS * line.packetUs);
+  const isSlow = largestStepUs(recent) < stepUsMax(line);
   return {
-    isOver: slopeOf(waited, foreignOf) < OVER_SLOPE && sinceRate > OVER_RATE * line.capacity,
-    outRate: waited.length < OVER_PACKETS ? 0 : sinceRate,
+    isOver:
+      cameAtOnce(line, waited) && sinceSlope < OVER_SLOPE && sinceRate > OVER_RATE * line.capacity,
+    outRate: waited.length < OVER_PACKETS || sinceSlope < HEAP_SLOPE ? 0 : sinceRate,
     isGentle: isSlow && foreignUs < GENTLE_US_MAX && slope > 0 && slope < GENTLE_SLOPE,
     others: Math.max(0, 1 - outRate / line.capacity),
     slower: Math.min(line.capacity, outRate),
   };
+}
+
+/** Whether foreign wait grew by more than packets of others make it grow in turn, and then no more. */
+function cameAtOnce(line: LineView, waited: readonly Sample[]): boolean {
+  const [first] = waited;
+  const before = line.samples.at(-waited.length - 1);
+  if (first === undefined || before === undefined) return false;
+  return first.foreignUs - before.foreignUs > stepUsMax(line);
+}
+
+/** A window's worth comes at once, and what does not push in small packets. */
+function stepUsMax({ packetUs }: LineView): number {
+  return Math.max(GENTLE_STEP_US, ALARM_PACKETS * packetUs);
 }
 
 /** By how much foreign wait grew at most from one packet to the next. */
