@@ -78,6 +78,24 @@ test("a receiver is told when a datagram left the line, however late it was pass
   for (const gap of gaps) expect(Math.abs(gap - 10_000)).toBeLessThan(300);
 });
 
+test("where lines meet, first is who came first, however late both were passed on", async () => {
+  const line = await open({ mbit: 8 });
+  const [branch, central] = [await host("127.30.0.11"), await host("127.10.0.11")];
+  const to = await host("127.40.0.11");
+  const sentUs = machineUs();
+
+  // Over three lines, and 50 ms later over the last of them alone: nobody has looked meanwhile.
+  branch.send(line, to, new Uint8Array(1_000 - HEADER_BYTES).fill(1));
+  while (machineUs() < sentUs + 50_000);
+  central.send(line, to, new Uint8Array(1_000 - HEADER_BYTES).fill(2));
+  while (machineUs() < sentUs + 100_000);
+  await to.received(2);
+
+  expect(to.payloads().map((payload) => payload[0])).toEqual([1, 2]);
+  const [first = 0, second = 0] = to.arrivedAtUs();
+  expect(first).toBeLessThan(second);
+});
+
 test("traffic inside an office crosses no line and waits for nothing", async () => {
   const line = await open({ mbit: 0.001 });
   const [from, to] = [await host("127.20.0.11"), await host("127.20.0.12")];
