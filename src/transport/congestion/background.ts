@@ -12,6 +12,7 @@ import {
   START_GAIN,
   START_RATE,
   TRAIN_RATE,
+  TRAIN_SLOPE_MIN,
   TRAIN_SLOWER,
   UNCALIBRATED,
 } from "./adaptive/constants.ts";
@@ -335,6 +336,7 @@ class Background implements Controller {
       this.#failTrain(nowUs, step);
       return;
     }
+    this.#slower.onPassed();
     if (flatUs > 0 && lastUs > this.#line.clearUs) {
       if (!this.#silence.onFlatPassed(nowUs)) {
         this.#quieten(nowUs);
@@ -342,9 +344,7 @@ class Background implements Controller {
       }
       this.#line.lengthen(flatUs);
     }
-    if (slope > 0.03) {
-      this.#line.capacity *= TRAIN_SLOWER;
-    }
+    if (slope > TRAIN_SLOPE_MIN) this.#line.capacity *= TRAIN_SLOWER;
     // One of ours that gives us a turn does not come back for it.
     const comeBack = this.#silence.endedLasting() && !this.#silence.takesTurns(nowUs);
     if (this.#proven && comeBack) this.#share.beCourteous(nowUs);

@@ -56,7 +56,8 @@ export const TRAIN_PACKETS_MIN = { slow: 6, fast: 16, withinUs: 20_000 } as cons
 export const TRAIN_ARRIVED = 0.8;
 export const TRAIN_SLOPE_MAX = 0.25;
 export const TRAIN_WAIT_US: number = 3 * MS;
-/** A train that comes out slower than it went in shows a slower line, which is believed in steps. */
+/** A train whose wait grew faster than this shows a slower line, which is believed in steps. */
+export const TRAIN_SLOPE_MIN = 0.03;
 export const TRAIN_SLOWER = 0.93;
 
 /** How much of the line the first round trip after a train that has passed takes. */

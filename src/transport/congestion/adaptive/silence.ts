@@ -12,10 +12,11 @@ const ROUND_US_MIN = 30 * MS;
 /** Who was alone for so long, and is disturbed, asks himself whether it was one of ours. */
 const LONG_RUN_US = SECOND;
 
-/** How long after what waited at an alarm a wait is others'. */
-const GONE_US = 10 * MS;
-
+/** How soon after an alarm one of ours would fail our test. */
 const AT_ONCE_US = 2 * SECOND;
+
+/** How long after what waited at an alarm has left the line a wait is others'. */
+const GONE_US = 10 * MS;
 
 /** A run that is shorter than this, and than four round trips, was a mistake. */
 const SHORT_RUN_US = 200 * MS;
@@ -84,8 +85,8 @@ export class Silence {
   }
 
   /**
-   * The silence is over: whether those who came were there for longer than a moment. A path that was held up once (by a
-   * processor, by a radio) looks like others who come and go at once.
+   * The silence is over: whether those who came were there for longer than a moment. A path that
+   * was held up once (by a processor, by a radio) looks like others who come and go at once.
    */
   endedLasting(): boolean {
     const lasted = this.#lasted;
