@@ -187,11 +187,11 @@ export class Downloads {
       const hearing = this.#core.endpoint.hearing(act.nowUs, link.association);
       // Who holds back for others on the line will go on by itself.
       if (hearing !== undefined && hearing.heldBackUs > 0) link.progressAtUs = act.nowUs;
-      if (link.pending.size > 0 && (hearing?.unheardUs ?? 0) >= UNHEARD_US)
-        this.#passOver(act, link);
-      if (link.pending.size > 0 && act.nowUs - link.progressAtUs >= STALL_US) {
-        this.#onStall(act, link);
-      }
+      const owedUs = act.nowUs - link.progressAtUs;
+      // An idle peer may have been silent for longer than it has owed us anything.
+      const silentUs = Math.min(owedUs, hearing?.unheardUs ?? 0);
+      if (link.pending.size > 0 && silentUs >= UNHEARD_US) this.#passOver(act, link);
+      if (link.pending.size > 0 && owedUs >= STALL_US) this.#onStall(act, link);
       if (!this.#trust.mayAsk(act.nowUs, link.deviceId)) this.#setAside(link);
     }
     this.fillAll(act);
