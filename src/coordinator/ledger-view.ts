@@ -49,7 +49,8 @@ export function ledgerOf(
       const claimants = [...rollout.progressOf(content.contentId).values()].filter(
         ({ rvp, deviceId }) => rvp && roster.isPresent(deviceId),
       );
-      const rvps = new Map(claimants.map((progress) => [progress.office, progress]));
+      // The first counts, as elsewhere, where several say that they fetch for an office.
+      const rvps = new Map(claimants.toReversed().map((progress) => [progress.office, progress]));
       return [...rows]
         .sort((a, b) => position(a) - position(b))
         .map((row) => {
