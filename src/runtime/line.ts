@@ -51,8 +51,8 @@ const SOCKET_BUFFER_BYTES = 4 << 20;
  * Every direction of a line is a queue that drops its tail and empties at the line's rate. When a
  * datagram has crossed is reckoned from when it was sent and is exact; the tick only decides when it
  * is seen to, and the envelope tells its receiver when it arrived in truth. So a busy machine, which
- * reads late and wakes late, makes no queue on the line: real lines have no processor. 95 Mbit/s of 1,200-byte datagrams took 0.22 of a
- * core, all but 0.02 of it for receiving and sending them.
+ * reads late and wakes late, makes no queue on the line: real lines have no processor. 95 Mbit/s of
+ * 1,200-byte datagrams took 0.22 of a core, all but 0.02 of it for receiving and sending them.
  */
 export class Line {
   readonly #socket: Socket;
