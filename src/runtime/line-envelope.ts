@@ -1,5 +1,5 @@
-import { SECOND } from "../base/units.ts";
 import type { Address } from "../effects/network.ts";
+import { ago } from "./ago.ts";
 import { HOST_BYTES, packHost, unpackHost } from "./host-bytes.ts";
 
 /**
@@ -9,9 +9,6 @@ import { HOST_BYTES, packHost, unpackHost } from "./host-bytes.ts";
  * {@link machineUs} when the datagram entered the line, or left it.
  */
 export const ENVELOPE_BYTES = 46;
-
-/** What a program reads now entered or left a line no longer ago than this. */
-const AGO_US_MAX = 2 * SECOND;
 
 /** A datagram on its way through a line emulator. */
 export type Envelope = {
@@ -68,7 +65,8 @@ export function unwrapFromLine(bytes: Uint8Array): Envelope | undefined {
   return {
     from: { host: from, port: fromPort },
     to: { host: to, port: toPort },
-    agoUs: agoOf(bytes),
+    // Anybody can write anything into it, and programs of other machines have other clocks.
+    agoUs: ago(machineUs(), Number(viewOf(bytes).getBigUint64(TIME_AT))),
     payload: bytes.subarray(ENVELOPE_BYTES),
   };
 }
@@ -77,12 +75,6 @@ const VERSION = 1;
 const DESTINATION_AT = 2;
 const SOURCE_AT = DESTINATION_AT + HOST_BYTES + 2;
 const TIME_AT = SOURCE_AT + HOST_BYTES + 2;
-
-/** Anybody can write anything into an envelope, and programs of other machines have other clocks. */
-function agoOf(envelope: Uint8Array): number {
-  const agoUs = machineUs() - Number(viewOf(envelope).getBigUint64(TIME_AT));
-  return agoUs >= 0 && agoUs < AGO_US_MAX ? agoUs : 0;
-}
 
 function viewOf(envelope: Uint8Array): DataView {
   return new DataView(envelope.buffer, envelope.byteOffset, ENVELOPE_BYTES);

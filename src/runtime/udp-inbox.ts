@@ -1,6 +1,6 @@
 import { networkInterfaces } from "node:os";
-import { SECOND } from "../base/units.ts";
 import type { Address } from "../effects/network.ts";
+import { ago } from "./ago.ts";
 import { ipv4Text, unpackHost } from "./host-bytes.ts";
 import {
   AF,
@@ -157,15 +157,6 @@ export class Inbox {
     if (zoneName === undefined) return undefined;
     return remember(key, { host: zone === 0 ? host : `${host}%${zoneName}`, port });
   }
-}
-
-/** Nothing that is read now arrived longer ago than this. */
-const AGO_US_MAX = 2 * SECOND;
-
-/** How long ago something was noted; 0 where that is not known, or somebody has set the clock since. */
-export function ago(nowUs: number, stampUs: number | undefined): number {
-  const agoUs = stampUs === undefined ? 0 : nowUs - stampUs;
-  return agoUs >= 0 && agoUs < AGO_US_MAX ? agoUs : 0;
 }
 
 /** A `struct timespec` in whole microseconds. */

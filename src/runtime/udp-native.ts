@@ -1,5 +1,6 @@
+import { ago } from "./ago.ts";
 import { packHost } from "./host-bytes.ts";
-import { ago, Inbox, microseconds, type NativeArrival, type ReceiveMany } from "./udp-inbox.ts";
+import { Inbox, microseconds, type NativeArrival, type ReceiveMany } from "./udp-inbox.ts";
 import {
   AF,
   CONTROL_AT,
