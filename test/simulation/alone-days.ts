@@ -1,10 +1,10 @@
 import { KIB, MS, SECOND } from "../../src/base/units.ts";
 import type { SimDevice } from "../../src/sim/device.ts";
-import type { LinkOptions } from "../../src/sim/link.ts";
 import { Organisation } from "../../src/sim/organisation.ts";
 import type { SimPackage } from "../../src/sim/package.ts";
 import { judgeCache } from "../../src/swarm/cache-policy.ts";
 import { AloneCounts, type Counts, plus } from "./alone-counts.ts";
+import { SLOW_LINE } from "./fixtures/slow-line.ts";
 
 /** How an office is left alone. */
 export type AloneOptions = {
@@ -42,16 +42,6 @@ export type AloneResult = {
   readonly copies: number;
   /** What devices had counted when they lost their power, and the server had not heard. */
   readonly lostCounts: Counts;
-};
-
-/** 6.4 Mbit/s with 10 ms each way. */
-const LINE: LinkOptions = {
-  delayUs: 10 * MS,
-  rate: 800_000,
-  queueBytes: 80_000,
-  lossPercent: 0,
-  duplicatePercent: 0,
-  jitterUs: 0,
 };
 
 const PACKAGE = { pieces: 40, pieceBytes: 16 * KIB };
@@ -102,7 +92,7 @@ export class AloneDays {
     this.#options = options;
     this.#organisation = new Organisation(options.seed, [
       { name: "Central", devices: 1 },
-      { name: "Branch", devices: 4, line: LINE },
+      { name: "Branch", devices: 4, line: SLOW_LINE },
     ]);
     this.#branch = this.#organisation.office("Branch");
     this.#counts = new AloneCounts(this.#organisation, "Branch");

@@ -1,21 +1,11 @@
 import { expect, test } from "vitest";
-import { KIB, MS, SECOND } from "../../src/base/units.ts";
+import { KIB, SECOND } from "../../src/base/units.ts";
 import { Organisation } from "../../src/sim/organisation.ts";
-
-/** 6.4 Mbit/s with 10 ms each way, and room for 100 ms. */
-const RATE = 800_000;
-const LINE = {
-  delayUs: 10 * MS,
-  rate: RATE,
-  queueBytes: RATE / 10,
-  lossPercent: 0,
-  duplicatePercent: 0,
-  jitterUs: 0,
-};
+import { SLOW_LINE } from "./fixtures/slow-line.ts";
 
 const OFFICES = [
   { name: "Central", devices: 2 },
-  { name: "Branch", devices: 3, line: LINE },
+  { name: "Branch", devices: 3, line: SLOW_LINE },
 ] as const;
 
 test("while others fill the line a transfer waits and says so, nobody is replaced, and it goes on by itself", () => {
@@ -36,7 +26,7 @@ test("while others fill the line a transfer waits and says so, nobody is replace
   organisation.runUntil(() => false, 25);
 
   // What is sent to see whether the line is free is little of it.
-  expect(broughtBytes() - before).toBeLessThan(0.02 * RATE * 25);
+  expect(broughtBytes() - before).toBeLessThan(0.02 * SLOW_LINE.rate * 25);
   expect(branch.find((device) => device.status()?.rvp)).toBe(rvp);
   expect(rvp?.status()?.lineBusyMs).toBeGreaterThan(20_000);
   const ledger = () =>
@@ -69,7 +59,7 @@ function fill(organisation: Organisation, forUs: number): { carriedPart(): numbe
     if (world.nowUs >= endUs) return;
     sent += 1_472;
     if (line.carry(world.nowUs, 1_472).length > 0) carried += 1_472;
-    world.plan((0.99 * 1_500 * SECOND) / RATE, send);
+    world.plan((0.99 * 1_500 * SECOND) / SLOW_LINE.rate, send);
   };
   send();
   return { carriedPart: () => carried / sent / 0.99 };

@@ -1,21 +1,12 @@
 import { expect, test } from "vitest";
-import { KIB, MS } from "../../src/base/units.ts";
+import { KIB } from "../../src/base/units.ts";
 import { Organisation } from "../../src/sim/organisation.ts";
-
-/** 6.4 Mbit/s with 10 ms each way. */
-const LINE = {
-  delayUs: 10 * MS,
-  rate: 800_000,
-  queueBytes: 80_000,
-  lossPercent: 0,
-  duplicatePercent: 0,
-  jitterUs: 0,
-};
+import { SLOW_LINE } from "./fixtures/slow-line.ts";
 
 test("one device of the parent office sends over the line, and the next one once it dies (SW11)", () => {
   const organisation = new Organisation(3, [
     { name: "Central", devices: 3 },
-    { name: "Branch", devices: 2, line: LINE },
+    { name: "Branch", devices: 2, line: SLOW_LINE },
   ]);
   organisation.settle();
   const simPackage = organisation.deploy({ pieces: 160, pieceBytes: 32 * KIB });

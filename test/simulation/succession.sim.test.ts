@@ -1,26 +1,16 @@
 import { expect, test } from "vitest";
-import { KIB, MS, SECOND } from "../../src/base/units.ts";
+import { KIB, SECOND } from "../../src/base/units.ts";
 import type { SimDevice } from "../../src/sim/device.ts";
-import type { LinkOptions } from "../../src/sim/link.ts";
 import { Organisation } from "../../src/sim/organisation.ts";
 import type { SimPackage } from "../../src/sim/package.ts";
-
-/** 6.4 Mbit/s with 10 ms each way. */
-const LINE: LinkOptions = {
-  delayUs: 10 * MS,
-  rate: 800_000,
-  queueBytes: 80_000,
-  lossPercent: 0,
-  duplicatePercent: 0,
-  jitterUs: 0,
-};
+import { SLOW_LINE } from "./fixtures/slow-line.ts";
 
 /** What the line carries in a second. */
-const SECOND_BYTES = 800_000;
+const SECOND_BYTES = SLOW_LINE.rate;
 
 const OFFICES = [
   { name: "Central", devices: 2 },
-  { name: "Branch", devices: 3, line: LINE },
+  { name: "Branch", devices: 3, line: SLOW_LINE },
 ] as const;
 
 /** Six seconds over that line. */
@@ -145,8 +135,8 @@ test("with the server gone an RVP that dies is succeeded too", () => {
 test("down a tree of three levels every line carries one copy", () => {
   const organisation = new Organisation(5, [
     { name: "Central", devices: 2 },
-    { name: "Branch", devices: 3, line: LINE },
-    { name: "Floor", parent: "Branch", devices: 3, line: LINE },
+    { name: "Branch", devices: 3, line: SLOW_LINE },
+    { name: "Floor", parent: "Branch", devices: 3, line: SLOW_LINE },
   ]);
   organisation.settle();
 
@@ -163,8 +153,8 @@ test("down a tree of three levels every line carries one copy", () => {
 test("where the office between has nobody, the office above it is asked", () => {
   const organisation = new Organisation(6, [
     { name: "Central", devices: 2 },
-    { name: "Branch", devices: 1, line: LINE },
-    { name: "Floor", parent: "Branch", devices: 2, line: LINE },
+    { name: "Branch", devices: 1, line: SLOW_LINE },
+    { name: "Floor", parent: "Branch", devices: 2, line: SLOW_LINE },
   ]);
   organisation.settle();
   organisation.office("Branch")[0]?.stop();
