@@ -56,9 +56,9 @@ export const OPTIONS_HELP = `
 
 /** What a bench is run with where the command line does not say. */
 export type BenchDefaults = {
-  /** How much is distributed. */
+  /** How much is distributed; 256 MiB where it is absent. */
   readonly sizeText?: string;
-  /** The rate of each link. */
+  /** The rate of each link; 50 Mbit/s where it is absent. */
   readonly rateText?: string;
 };
 

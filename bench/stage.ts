@@ -18,8 +18,6 @@ export type Bench = BenchDefaults & {
   readonly rows?: readonly string[];
   /** How many copies of the content lie on the disk at a time; those of 17 devices if absent. */
   readonly copies?: number;
-  /** The rate of its links unless the command line says; 50 Mbit/s where it is absent. */
-  readonly rateText?: string;
   /** How many devices it has unless the command line says; at most 17 where it is absent. */
   readonly devices?: number;
   /** Shows it, in the network and with the options of the stage. */

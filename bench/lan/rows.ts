@@ -7,6 +7,7 @@ import { equalBytes } from "../../src/base/bytes.ts";
 import { testIdentity } from "../../src/netperf/test-identity.ts";
 import { waitFor } from "../organisation/waiting.ts";
 import type { Stage } from "../stage.ts";
+import { hasLibtorrent, LIBTORRENT_PACKAGE, PYTHON } from "../torrent/libtorrent.ts";
 import { configureNginx, hasNginx, NGINX_PACKAGE } from "../web/nginx.ts";
 import { blobOf, hashFile, LAN_WORD, type LanContent, preallocate } from "./content.ts";
 import { EndProgram, runEnds, runMeasured, type Transfer } from "./ends.ts";
@@ -20,8 +21,6 @@ export type Lan = { readonly stage: Stage; readonly pair: Pair; readonly content
 export type Row = (Transfer & { readonly intact: boolean }) | { readonly missing: string };
 
 const PORT = 5_301;
-
-const PYTHON = "/usr/bin/python3";
 
 const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
@@ -114,9 +113,7 @@ async function startNginx({ stage, pair, content }: Lan): Promise<EndProgram> {
 
 /** BitTorrent over TCP, without encryption: pieces of 1 MiB, SHA-1. */
 async function libtorrent({ stage, pair, content }: Lan): Promise<Row> {
-  if (spawnSync(PYTHON, ["-c", "import libtorrent"]).status !== 0) {
-    return { missing: "libtorrent: apt-get install python3-libtorrent" };
-  }
+  if (!hasLibtorrent()) return { missing: `libtorrent: apt-get install ${LIBTORRENT_PACKAGE}` };
   const torrent = join(stage.folder, "content.torrent");
   const folder = join(stage.folder, "leech");
   const program = [PYTHON, script("bittorrent.py")];

@@ -13,11 +13,9 @@ import { shapePorts } from "../net/ports.ts";
 import { processorSeconds } from "../organisation/programs.ts";
 import { waitAtMost } from "../organisation/waiting.ts";
 import type { Stage } from "../stage.ts";
+import { hasLibtorrent, LIBTORRENT_PACKAGE, PYTHON } from "./libtorrent.ts";
 
 const SCRIPT = fileURLToPath(new URL("torrent.py", import.meta.url));
-
-/** The system's Python, which has the library where Debian's package is installed. */
-const PYTHON = "/usr/bin/python3";
 
 /** About the size of our own pieces. */
 const PIECE_BYTES = 256 * KIB;
@@ -29,9 +27,9 @@ export async function showTorrent(
   stage: Stage,
   what: { readonly boundSeconds: number; readonly devices: number },
 ): Promise<object> {
-  if (spawnSync(PYTHON, ["-c", "import libtorrent"], { stdio: "ignore" }).status !== 0) {
-    stage.say("libtorrent is not there (Debian: python3-libtorrent): nothing to compare with");
-    return { missing: "python3-libtorrent" };
+  if (!hasLibtorrent()) {
+    stage.say(`libtorrent is not there (Debian: ${LIBTORRENT_PACKAGE}): nothing to compare with`);
+    return { missing: LIBTORRENT_PACKAGE };
   }
   const { boundSeconds, devices } = what;
   const { rateBitsPerS, sizeBytes } = stage.options;
