@@ -5,6 +5,7 @@ import type { NetworkOutbox } from "../effects/network.ts";
 import type { OriginInput, OriginOutbox } from "../effects/origin.ts";
 import type { HeldContent, StorageInput, StorageOutbox } from "../effects/storage.ts";
 import type { PeerPorts } from "../transport/association-types.ts";
+import type { MakeAssociations } from "../transport/associations.ts";
 import type { EndpointInput } from "../transport/endpoint.ts";
 import type { ContentState, Facts } from "../wire/messages.ts";
 
@@ -121,6 +122,8 @@ export type PeerOptions = {
   };
   /** What the store holds at the start. */
   readonly held: readonly HeldContent[];
+  /** What the brain speaks to others through; by default over datagrams. */
+  readonly makeAssociations?: MakeAssociations;
 };
 
 /** Where an agent stands, for `branchline agent status`. */

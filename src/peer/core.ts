@@ -4,6 +4,7 @@ import { MIB, SECOND } from "../base/units.ts";
 import type { Candidate } from "../topology/election.ts";
 import { Succession } from "../topology/succession.ts";
 import type { AssociationOutbox } from "../transport/association-types.ts";
+import type { Associations } from "../transport/associations.ts";
 import { Endpoint } from "../transport/endpoint.ts";
 import { GRACE_AWAY_S, type PeerPolicy } from "../transport/judge-peer.ts";
 import { encodeMessage, type Facts, type Message } from "../wire/messages.ts";
@@ -48,7 +49,7 @@ export const STALL_US: number = 10 * SECOND;
 /** What the parts of the brain share: who we are, whom we know, what we hold. */
 export class Core {
   readonly options: PeerOptions;
-  readonly endpoint: Endpoint;
+  readonly endpoint: Associations;
   readonly view: OfficeView;
   readonly prng: Prng;
   readonly contents: Map<ContentId, ContentEntry> = new Map();
@@ -86,7 +87,8 @@ export class Core {
     this.succession = new Succession(options.deviceId);
     this.sources = new Sources(this);
     this.lineBusy = new LineBusy(this);
-    this.endpoint = new Endpoint({
+    const make = options.makeAssociations ?? ((own) => new Endpoint(own));
+    this.endpoint = make({
       crypto: options.crypto,
       inboundPolicy: () => devicePolicy(this.serverAway()),
       singlePort: options.singlePort !== undefined,

@@ -1,3 +1,4 @@
+import { Deadlines } from "../base/deadlines.ts";
 import type { Due } from "../base/machine.ts";
 import { Prng } from "../base/prng.ts";
 import type { Channel } from "../effects/channels.ts";
@@ -30,6 +31,14 @@ type Parcel = {
   readonly bytes: Uint8Array;
 };
 
+/** A program at its address, with its way out into the world. */
+type Household = {
+  /** Stays with the address. */
+  readonly number: number;
+  readonly resident: Resident;
+  readonly outbox: WorldOutbox;
+};
+
 /** Wall-clock second at which every world begins. */
 const EPOCH_S = 1_800_000_000;
 
@@ -39,10 +48,12 @@ export class World {
   /** What happened, a line an event: two runs of one seed are equal to the letter. */
   readonly trace: string[] = [];
   readonly #linksBetween: (from: string, to: string) => readonly Link[];
-  readonly #residents = new Map<
-    string,
-    { readonly resident: Resident; readonly outbox: WorldOutbox; dueAtUs: number | undefined }
-  >();
+  readonly #residents = new Map<string, Household>();
+  readonly #households: Household[] = [];
+  /** When each program is next called, by the number of its household. */
+  readonly #deadlines = new Deadlines();
+  /** Households whose deadline may be another one than is known. */
+  readonly #touched = new Set<Household>();
   readonly #planned = new Agenda();
   #order = 0;
   #nowUs = 0;
@@ -82,18 +93,24 @@ export class World {
       handshakeFeed: (key, bytes) => handshakes.feed(key, bytes),
       handshakeEnd: (key) => handshakes.end(key),
     };
-    this.#residents.set(resident.host, { resident, outbox, dueAtUs: undefined });
+    const number = this.#residents.get(resident.host)?.number ?? this.#households.length;
+    const household = { number, resident, outbox };
+    this.#households[number] = household;
+    this.#residents.set(resident.host, household);
+    this.#touched.add(household);
     return outbox;
   }
 
   /** A program has been told something otherwise: its deadline may be another one. */
   touch(host: string): void {
     const known = this.#residents.get(host);
-    if (known !== undefined) known.dueAtUs = undefined;
+    if (known !== undefined) this.#touched.add(known);
   }
 
   /** Takes the program at an address away, as a power cut does. */
   remove(host: string): void {
+    const known = this.#residents.get(host);
+    if (known !== undefined) this.#deadlines.delete(known.number);
     this.#residents.delete(host);
   }
 
@@ -112,36 +129,42 @@ export class World {
   /** Runs until the clock reaches `endUs`, or until `done` says so. */
   runUntil(endUs: number, done: () => boolean = () => false): void {
     while (!done()) {
-      const timer = this.#nextTimer();
+      this.#lookAtTouched();
       const planned = this.#planned.first;
-      const atUs = Math.min(timer?.atUs ?? Infinity, planned?.atUs ?? Infinity);
+      const timerAtUs = this.#deadlines.due().atUs;
+      const atUs = Math.min(timerAtUs, planned?.atUs ?? Infinity);
       if (atUs > endUs) break;
       this.#nowUs = Math.max(this.#nowUs, atUs);
-      if (planned !== undefined && planned.atUs <= atUs) {
+      if (planned !== undefined && planned.atUs <= timerAtUs) {
         this.#planned.takeFirst();
         planned.run();
-      } else if (timer !== undefined) {
-        this.#deliver(timer.resident, { kind: "timer-fired" });
+      } else {
+        this.#callNext();
       }
     }
     if (!done()) this.#nowUs = Math.max(this.#nowUs, endUs);
   }
 
-  #nextTimer(): { readonly atUs: number; readonly resident: Resident } | undefined {
-    let next: { readonly atUs: number; readonly resident: Resident } | undefined;
-    for (const known of this.#residents.values()) {
-      known.dueAtUs ??= known.resident.due().atUs;
-      const { resident, dueAtUs: atUs } = known;
-      if (next === undefined || atUs < next.atUs) next = { atUs, resident };
+  #lookAtTouched(): void {
+    for (const household of this.#touched) {
+      const { number, resident } = household;
+      if (this.#residents.get(resident.host) !== household) continue;
+      this.#deadlines.set(number, resident.due());
     }
-    return next;
+    this.#touched.clear();
+  }
+
+  #callNext(): void {
+    const number = this.#deadlines.takeExpired(this.#nowUs);
+    const resident = number === undefined ? undefined : this.#households[number]?.resident;
+    if (resident !== undefined) this.#deliver(resident, { kind: "timer-fired" });
   }
 
   #deliver(resident: Resident, input: WorldInput): void {
     const known = this.#residents.get(resident.host);
     if (known?.resident !== resident) return;
     resident.step(this.#nowUs, input, known.outbox);
-    known.dueAtUs = undefined;
+    this.#touched.add(known);
   }
 
   #carry(from: string, to: string, channel: Channel, bytes: Uint8Array): void {
