@@ -1,6 +1,6 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import { type Due, NEVER } from "../base/machine.ts";
-import { GIB, MS } from "../base/units.ts";
+import { MS } from "../base/units.ts";
 import { SERVER_PORTS } from "../effects/channels.ts";
 import type { Crypto } from "../effects/crypto.ts";
 import type { CertificateFacts } from "../effects/handshake.ts";
@@ -14,6 +14,7 @@ import type {
   PeerStatus,
 } from "../peer/contract.ts";
 import { Peer } from "../peer/peer.ts";
+import type { CandidateFacts } from "../topology/election.ts";
 import type { SimOrigin } from "./origins.ts";
 import type { SimPackage } from "./package.ts";
 import { SimStore } from "./store.ts";
@@ -32,6 +33,9 @@ export class SimDevice implements Resident {
   readonly #world: World;
   readonly #crypto: Crypto;
   readonly #server: { readonly host: string; readonly organisation: string };
+  /** What it is called, and what of it decides elections. */
+  readonly hostName: string;
+  readonly facts: CandidateFacts;
   #peer: Peer | undefined;
   /** How often it has asked its LAN who is there. */
   questions = 0;
@@ -51,6 +55,8 @@ export class SimDevice implements Resident {
       readonly certificate: CertificateFacts;
       readonly crypto: Crypto;
       readonly server: { readonly host: string; readonly organisation: string };
+      readonly hostName: string;
+      readonly facts: CandidateFacts;
     },
   ) {
     this.#world = world;
@@ -59,6 +65,8 @@ export class SimDevice implements Resident {
     this.certificate = options.certificate;
     this.#crypto = options.crypto;
     this.#server = options.server;
+    this.hostName = options.hostName;
+    this.facts = options.facts;
     this.store = new SimStore((bytes) => options.crypto.sha256(bytes));
     this.start();
   }
@@ -77,17 +85,10 @@ export class SimDevice implements Resident {
       seed: this.#world.prng.next(),
       bootId: boot,
       deviceId: this.deviceId,
-      hostName: this.host,
+      hostName: this.hostName,
       hosts: [this.host],
       portOffset: 0,
-      facts: {
-        freeBytes: 100 * GIB,
-        usableBytes: 100 * GIB,
-        preferred: false,
-        desktop: true,
-        serverOs: false,
-        uptimeS: 1_000,
-      },
+      facts: this.facts,
       server: { ...this.#server, ports: { kind: "table", table: SERVER_PORTS } },
       held: this.store.held(),
       machineId: this.host,

@@ -3,7 +3,9 @@ import { invariant } from "../base/invariant.ts";
 import { GIB, SECOND } from "../base/units.ts";
 import { emptyState, type Targets } from "../coordinator/state.ts";
 import type { CertificateFacts, Role } from "../effects/handshake.ts";
+import type { CandidateFacts } from "../topology/election.ts";
 import type { OfficeType } from "../wire/messages.ts";
+import { type AddressPlan, findAddresses, inventAddresses } from "./addresses.ts";
 import { SimDevice } from "./device.ts";
 import { LAN, Link, type LinkOptions } from "./link.ts";
 import { makePackage, type SimPackage } from "./package.ts";
@@ -20,11 +22,16 @@ export type SimOffice = {
   readonly devices: number;
   /** The office's line to its parent, each way. */
   readonly line?: LinkOptions;
+  /** What somebody has entered; addresses are invented where an office has none. */
+  readonly subnets?: readonly string[];
+  /** What its devices are, from the first on; absent: all alike, and called by their addresses. */
+  readonly machines?: readonly SimMachine[];
 };
 
-const ORGANISATION = "Simulated";
+/** What a device is called, and what of it decides elections. */
+export type SimMachine = { readonly hostName: string; readonly facts: CandidateFacts };
 
-const SERVER_HOST = "10.0.0.1";
+const ORGANISATION = "Simulated";
 
 /** A server and offices full of devices, joined by LANs and lines. */
 export class Organisation {
@@ -34,12 +41,25 @@ export class Organisation {
   readonly devices: ReadonlyMap<string, readonly SimDevice[]>;
   readonly #lines = new Map<string, { readonly up: Link; readonly down: Link }>();
   readonly #offices: readonly SimOffice[];
+  readonly #plan: AddressPlan;
+  /** By host: in which office it is; the server is in the first. */
+  readonly #officeByHost = new Map<string, string>();
+  readonly #parents: ReadonlyMap<string, string | undefined>;
   readonly #lan: Link;
   /** Hosts whose datagrams reach their own office alone. */
   readonly confined: Set<string> = new Set();
 
   constructor(seed: number, offices: readonly SimOffice[]) {
     this.#offices = offices;
+    const [central] = offices;
+    this.#parents = new Map(
+      offices.map((one) => [one.name, one === central ? undefined : (one.parent ?? central?.name)]),
+    );
+    this.#plan = planOf(offices);
+    this.#officeByHost.set(this.#plan.server, central?.name ?? "");
+    for (const [index, { hosts }] of this.#plan.offices.entries()) {
+      for (const host of hosts) this.#officeByHost.set(host, offices[index]?.name ?? "");
+    }
     this.world = new World(seed, (from, to) => this.#linksBetween(from, to));
     this.#lan = new Link({ ...LAN, rate: Number.POSITIVE_INFINITY }, this.world.prng);
     for (const { name, line } of offices) {
@@ -77,7 +97,7 @@ export class Organisation {
 
   /** Takes the server out of reach of everyone; what it knows it keeps. */
   stopServer(): void {
-    this.world.remove(SERVER_HOST);
+    this.world.remove(this.server.host);
   }
 
   startServer(): void {
@@ -130,31 +150,29 @@ export class Organisation {
   }
 
   #parentOf(office: string): string | undefined {
-    const [central, ...others] = this.#offices;
-    const found = others.find(({ name }) => name === office);
-    return found === undefined ? undefined : (found.parent ?? central?.name);
+    return this.#parents.get(office);
   }
 
   #officeOf(host: string): string {
-    return this.#offices[Number(host.split(".")[1])]?.name ?? "";
+    return this.#officeByHost.get(host) ?? "";
   }
 
   #makeServer(): SimServer {
     return new SimServer(this.world, {
-      host: SERVER_HOST,
+      host: this.#plan.server,
       certificate: certificate("server", ORGANISATION),
       state: {
         ...emptyState(1),
         devices: this.#offices.flatMap(({ name, devices }, office) =>
           Array.from({ length: devices }, (_, index) => ({
             deviceId: deviceIdAt(office, index),
-            hostName: hostAt(office, index),
-            machineId: hostAt(office, index),
+            hostName: this.#machineAt(office, index).hostName,
+            machineId: this.#hostAt(office, index),
             office: name,
             hosts: [],
             seenHost: "",
             portOffset: 0,
-            facts: NO_FACTS,
+            facts: { ...this.#machineAt(office, index).facts, uptimeS: 0 },
             productVersion: "",
             enrolledAtMs: 0,
             lastSeenAtMs: 0,
@@ -166,7 +184,7 @@ export class Organisation {
             name,
             ...(office === 0 ? {} : { parent: this.#parentOf(name) ?? "" }),
             type,
-            subnets: [`10.${office}.0.0/16`],
+            subnets: this.#plan.offices[office]?.subnets ?? [],
           })),
         },
       },
@@ -176,30 +194,55 @@ export class Organisation {
   #makeDevice(office: number, index: number): SimDevice {
     const deviceId = deviceIdAt(office, index);
     return new SimDevice(this.world, {
-      host: hostAt(office, index),
+      host: this.#hostAt(office, index),
       deviceId,
       certificate: certificate("device", deviceId),
       crypto: toyCrypto(this.world.prng),
-      server: { host: SERVER_HOST, organisation: ORGANISATION },
+      server: { host: this.#plan.server, organisation: ORGANISATION },
+      ...this.#machineAt(office, index),
     });
+  }
+
+  #hostAt(office: number, index: number): string {
+    const host = this.#plan.offices[office]?.hosts[index];
+    invariant(host !== undefined, "each device has an address");
+    return host;
+  }
+
+  #machineAt(office: number, index: number): SimMachine {
+    const machine = this.#offices[office]?.machines?.[index];
+    return machine ?? { hostName: this.#hostAt(office, index), facts: FACTS };
   }
 }
 
-const NO_FACTS = {
+/** Where everybody is: as entered, or invented where an office has no subnet. */
+function planOf(offices: readonly SimOffice[]): AddressPlan {
+  const entered = offices.flatMap(({ subnets, devices }) =>
+    subnets === undefined ? [] : [{ subnets, devices }],
+  );
+  const plan =
+    entered.length === offices.length
+      ? findAddresses(entered)
+      : inventAddresses(offices.map(({ devices }) => devices));
+  invariant(plan.ok, "all devices have room in the subnets of their offices");
+  return plan.value;
+}
+
+/** Of every device of which nothing else is said. */
+const FACTS: CandidateFacts = {
   freeBytes: 100 * GIB,
   usableBytes: 100 * GIB,
   preferred: false,
   desktop: true,
   serverOs: false,
-  uptimeS: 0,
+  uptimeS: 1_000,
 };
 
-function hostAt(office: number, index: number): string {
-  return `10.${office}.1.${index + 1}`;
-}
+/** So that no two devices have one id. */
+const OFFICE_DEVICES_MAX = 1 << 24;
 
 function deviceIdAt(office: number, index: number) {
-  const digits = (office * 1_000 + index + 1).toString(16).padStart(32, "0");
+  const digits = (office * OFFICE_DEVICES_MAX + index + 1).toString(16).padStart(32, "0");
   const deviceId = parseDeviceId(digits);
   invariant(deviceId !== undefined, "a device id has 32 digits");
   return deviceId;
