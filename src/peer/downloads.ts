@@ -2,6 +2,7 @@ import type { ContentId, DeviceId } from "../base/ids.ts";
 import { KIB, MS } from "../base/units.ts";
 import { count } from "../swarm/ledger.ts";
 import { Assembly } from "../swarm/piece-assembly.ts";
+import type { AssociationEvent } from "../transport/association-types.ts";
 import type { RefusalReason } from "../wire/messages.ts";
 import { type ContentEntry, isToFetch, type Known } from "./content-entry.ts";
 import type { PieceSource } from "./contract.ts";
@@ -74,11 +75,11 @@ export class Downloads {
   onBlock(
     act: Act,
     link: Link,
-    block: { readonly requestId: number; readonly offsetBytes: number; readonly data: Uint8Array },
+    block: Extract<AssociationEvent, { kind: "block-received" }>,
   ): void {
     const pending = link.pending.get(block.requestId);
     if (pending === undefined) return;
-    const added = pending.assembly.add(block.offsetBytes, block.data);
+    const added = pending.assembly.add(block.offsetBytes, block.data, block.lasting);
     if (!added.ok) {
       report(act, {
         kind: "peer-misbehaved",
@@ -363,7 +364,7 @@ export class Downloads {
     }
     const whole = entry.manifestAssembly;
     if (whole?.association !== link.association) return;
-    whole.assembly.add(pending.baseBytes, pending.assembly.bytes);
+    whole.assembly.add(pending.baseBytes, pending.assembly.bytes, true);
     if (!whole.assembly.complete) return;
     entry.manifestAssembly = undefined;
     entry.creating = { signed: whole.assembly.bytes, association: link.association };

@@ -101,6 +101,12 @@ export class World {
     return outbox;
   }
 
+  /** Tells a program something, in this very moment. */
+  tell(host: string, input: WorldInput): void {
+    const resident = this.#residents.get(host)?.resident;
+    if (resident !== undefined) this.#deliver(resident, input);
+  }
+
   /** A program has been told something otherwise: its deadline may be another one. */
   touch(host: string): void {
     const known = this.#residents.get(host);

@@ -36,11 +36,16 @@ export class Assembly {
     return this.#bytes;
   }
 
-  /** Takes a block; returns how many bytes of it are new, or that it lies outside. */
-  add(offsetBytes: number, data: Uint8Array): Result<number, "outside"> {
+  /**
+   * Takes a block; returns how many bytes of it are new, or that it lies outside.
+   *
+   * @param lasting - Whether `data` never changes: where it is all there is to take, it is not copied.
+   */
+  add(offsetBytes: number, data: Uint8Array, lasting = false): Result<number, "outside"> {
     const end = offsetBytes + data.length;
     if (end > this.#sizeBytes) return err("outside");
-    this.bytes.set(data, offsetBytes);
+    if (lasting && data.length === this.#sizeBytes) this.#bytes = data;
+    else this.bytes.set(data, offsetBytes);
     const fresh = this.#cover(offsetBytes, end);
     this.#held += fresh;
     return ok(fresh);

@@ -45,8 +45,10 @@ export type AssociationEvent =
       readonly association: number;
       readonly requestId: number;
       readonly offsetBytes: number;
-      /** Good for the step that reports it. */
+      /** Good for the step that reports it, unless it is `lasting`. */
       readonly data: Uint8Array;
+      /** Whether `data` never changes: it may be kept as it is. */
+      readonly lasting?: boolean;
     };
 
 /** What an association may ask of the world and say to its user. */
