@@ -53,6 +53,7 @@ export class ContentStates {
   readonly #evictions: Evictions;
   readonly #explanations: Explanations;
   readonly #server: ServerLink;
+  readonly #readManifest: typeof decodeSignedManifest;
 
   constructor(core: Core, parts: StateParts) {
     this.#core = core;
@@ -63,12 +64,13 @@ export class ContentStates {
     this.#evictions = parts.evictions;
     this.#explanations = parts.explanations;
     this.#server = parts.server;
+    this.#readManifest = core.options.readManifest ?? decodeSignedManifest;
   }
 
   /** What the store holds at the start. */
   restore(contents: readonly HeldContent[]): void {
     for (const { contentId, manifest, pieces, finished, delivered } of contents) {
-      const decoded = decodeSignedManifest(manifest);
+      const decoded = this.#readManifest(manifest);
       if (!decoded.ok) continue;
       const entry = this.#core.entry(contentId);
       learnManifest(entry, manifest, decoded.value.manifest, { pieces, prng: this.#core.prng });
@@ -107,7 +109,7 @@ export class ContentStates {
 
   /** The operator published a content that the store holds. */
   onPublished(act: Act, contentId: ContentId, manifest: Uint8Array): void {
-    const decoded = decodeSignedManifest(manifest);
+    const decoded = this.#readManifest(manifest);
     if (!decoded.ok) return;
     const entry = this.#core.entry(contentId);
     const { held, story } = learnManifest(entry, manifest, decoded.value.manifest, {
@@ -195,7 +197,7 @@ export class ContentStates {
   #onCreated(act: Act, entry: ContentEntry, pieces: Uint8Array): void {
     const signed = entry.creating?.signed;
     entry.creating = undefined;
-    const decoded = signed && decodeSignedManifest(signed);
+    const decoded = signed && this.#readManifest(signed);
     if (signed === undefined || decoded?.ok !== true) return;
     const { manifest } = decoded.value;
     const known = learnManifest(entry, signed, manifest, { pieces, prng: this.#core.prng });

@@ -1,4 +1,5 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
+import type { decodeSignedManifest } from "../content/manifest-codec.ts";
 import type { Crypto } from "../effects/crypto.ts";
 import type { HandshakeOutbox } from "../effects/handshake.ts";
 import type { NetworkOutbox } from "../effects/network.ts";
@@ -122,6 +123,8 @@ export type PeerOptions = {
   };
   /** What the store holds at the start. */
   readonly held: readonly HeldContent[];
+  /** How a manifest is read; a world of many devices reads each one once. */
+  readonly readManifest?: typeof decodeSignedManifest;
   /** What the brain speaks to others through; by default over datagrams. */
   readonly makeAssociations?: MakeAssociations;
 };

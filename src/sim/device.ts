@@ -15,6 +15,8 @@ import type {
 } from "../peer/contract.ts";
 import { Peer } from "../peer/peer.ts";
 import type { CandidateFacts } from "../topology/election.ts";
+import type { FlowNetwork } from "./flow/flow-network.ts";
+import type { Matter } from "./matter.ts";
 import type { SimOrigin } from "./origins.ts";
 import type { SimPackage } from "./package.ts";
 import { SimStore } from "./store.ts";
@@ -32,6 +34,8 @@ export class SimDevice implements Resident {
   readonly events: PeerEvent[] = [];
   readonly #world: World;
   readonly #crypto: Crypto;
+  readonly #matter: Matter;
+  readonly #flows: FlowNetwork | undefined;
   readonly #server: { readonly host: string; readonly organisation: string };
   /** What it is called, and what of it decides elections. */
   readonly hostName: string;
@@ -54,6 +58,9 @@ export class SimDevice implements Resident {
       readonly deviceId: DeviceId;
       readonly certificate: CertificateFacts;
       readonly crypto: Crypto;
+      readonly matter: Matter;
+      /** Absent in worlds of packets. */
+      readonly flows: FlowNetwork | undefined;
       readonly server: { readonly host: string; readonly organisation: string };
       readonly hostName: string;
       readonly facts: CandidateFacts;
@@ -64,10 +71,12 @@ export class SimDevice implements Resident {
     this.deviceId = options.deviceId;
     this.certificate = options.certificate;
     this.#crypto = options.crypto;
+    this.#matter = options.matter;
+    this.#flows = options.flows;
     this.#server = options.server;
     this.hostName = options.hostName;
     this.facts = options.facts;
-    this.store = new SimStore((bytes) => options.crypto.sha256(bytes));
+    this.store = new SimStore(options.matter);
     this.start();
   }
 
@@ -80,7 +89,11 @@ export class SimDevice implements Resident {
   start(): void {
     this.#boots += 1;
     const boot = this.#boots;
+    const { host, certificate } = this;
+    const flows = this.#flows;
     this.#peer = new Peer({
+      ...(flows && { makeAssociations: (own) => flows.endpoint(host, certificate, own) }),
+      readManifest: this.#matter.readManifest,
       crypto: this.#crypto,
       seed: this.#world.prng.next(),
       bootId: boot,
@@ -107,6 +120,7 @@ export class SimDevice implements Resident {
     this.#peer = undefined;
     this.#boots += 1;
     this.#world.remove(this.host);
+    this.#flows?.remove(this.host);
   }
 
   /** Has the device publish a package that lies in its store. */

@@ -2,15 +2,20 @@ import { parseDeviceId } from "../base/ids.ts";
 import { invariant } from "../base/invariant.ts";
 import { GIB, SECOND } from "../base/units.ts";
 import { emptyState, type Targets } from "../coordinator/state.ts";
+import type { Crypto } from "../effects/crypto.ts";
 import type { CertificateFacts, Role } from "../effects/handshake.ts";
 import type { CandidateFacts } from "../topology/election.ts";
+import type { MakeAssociations } from "../transport/associations.ts";
 import type { OfficeType } from "../wire/messages.ts";
 import { type AddressPlan, findAddresses, inventAddresses } from "./addresses.ts";
 import { SimDevice } from "./device.ts";
-import { LAN, Link, type LinkOptions } from "./link.ts";
+import { FlowNetwork } from "./flow/flow-network.ts";
+import { LAN, type Link, type LinkOptions } from "./link.ts";
+import { type Matter, realMatter, weightlessMatter } from "./matter.ts";
 import { makePackage, type SimPackage } from "./package.ts";
 import { SimServer } from "./server.ts";
 import { toyCrypto } from "./toy-crypto.ts";
+import { Ways } from "./ways.ts";
 import { World } from "./world.ts";
 
 /** An office of a simulated organisation; the first one is the Central Office. */
@@ -33,40 +38,49 @@ export type SimMachine = { readonly hostName: string; readonly facts: CandidateF
 
 const ORGANISATION = "Simulated";
 
+/** How finely a world is simulated: each datagram, or what flows over each line and port. */
+export type Grain = "packets" | "flows";
+
+/** What may be chosen for a world. */
+export type OrganisationOptions = {
+  /** By default packets. */
+  readonly grain?: Grain;
+  /** Bytes a second that a device sends, and as many that it receives; with flows alone. */
+  readonly lanRate?: number;
+};
+
 /** A server and offices full of devices, joined by LANs and lines. */
 export class Organisation {
   readonly world: World;
   readonly server: SimServer;
   /** By office, in the order of their addresses. */
   readonly devices: ReadonlyMap<string, readonly SimDevice[]>;
-  readonly #lines = new Map<string, { readonly up: Link; readonly down: Link }>();
+  /** Hosts whose datagrams reach their own office alone. */
+  readonly confined: Set<string>;
   readonly #offices: readonly SimOffice[];
   readonly #plan: AddressPlan;
-  /** By host: in which office it is; the server is in the first. */
-  readonly #officeByHost = new Map<string, string>();
-  readonly #parents: ReadonlyMap<string, string | undefined>;
-  readonly #lan: Link;
-  /** Hosts whose datagrams reach their own office alone. */
-  readonly confined: Set<string> = new Set();
+  readonly #ways: Ways;
+  readonly #flows: FlowNetwork | undefined;
+  readonly #crypto: Crypto;
+  readonly #matter: Matter;
 
-  constructor(seed: number, offices: readonly SimOffice[]) {
+  constructor(seed: number, offices: readonly SimOffice[], options: OrganisationOptions = {}) {
+    const { grain = "packets", lanRate = LAN.rate } = options;
     this.#offices = offices;
-    const [central] = offices;
-    this.#parents = new Map(
-      offices.map((one) => [one.name, one === central ? undefined : (one.parent ?? central?.name)]),
-    );
     this.#plan = planOf(offices);
-    this.#officeByHost.set(this.#plan.server, central?.name ?? "");
-    for (const [index, { hosts }] of this.#plan.offices.entries()) {
-      for (const host of hosts) this.#officeByHost.set(host, offices[index]?.name ?? "");
-    }
-    this.world = new World(seed, (from, to) => this.#linksBetween(from, to));
-    this.#lan = new Link({ ...LAN, rate: Number.POSITIVE_INFINITY }, this.world.prng);
-    for (const { name, line } of offices) {
-      if (line === undefined) continue;
-      const { prng } = this.world;
-      this.#lines.set(name, { up: new Link(line, prng), down: new Link(line, prng) });
-    }
+    this.world = new World(seed, (from, to) => this.#ways.links(from, to));
+    const { prng } = this.world;
+    this.#ways = new Ways(placesOf(offices), {
+      officeByHost: officesByHost(offices, this.#plan),
+      lanRate,
+      prng,
+    });
+    this.confined = this.#ways.confined;
+    this.#crypto = toyCrypto(prng);
+    const isFine = grain === "packets";
+    this.#matter = isFine ? realMatter(this.#crypto, prng) : weightlessMatter(this.#crypto);
+    const path = (from: string, to: string) => this.#ways.path(from, to);
+    this.#flows = isFine ? undefined : new FlowNetwork(this.world, path);
     this.server = this.#makeServer();
     this.devices = new Map(
       offices.map(({ name, devices }, office) => [
@@ -83,9 +97,18 @@ export class Organisation {
 
   /** The line of an office towards it. */
   lineInto(office: string): Link {
-    const line = this.#lines.get(office);
-    invariant(line !== undefined, "the office has a line");
-    return line.down;
+    return this.#ways.line(office).down.link;
+  }
+
+  /** Bytes that a line has carried towards its office: of packets, or of what flows. */
+  carriedInto(office: string): number {
+    const { link, pipe } = this.#ways.line(office).down;
+    return this.#flows === undefined ? link.carriedBytes : pipe.carriedBytes;
+  }
+
+  /** Paths are shut or open that were not: lines were cut, or devices confined. */
+  pathsChanged(): void {
+    this.#flows?.pathsChanged();
   }
 
   /** Runs until all devices are known to the server. */
@@ -104,12 +127,17 @@ export class Organisation {
     this.server.start();
   }
 
+  /** Makes a package that nobody has yet. */
+  makePackage(shape: { readonly pieces: number; readonly pieceBytes: number }): SimPackage {
+    return makePackage(this.#crypto, this.world.prng, this.#matter, shape);
+  }
+
   /** Has the first device of the Central Office publish a package, and deploys it. */
   deploy(
     shape: { readonly pieces: number; readonly pieceBytes: number },
     targets: Targets = { all: true },
   ): SimPackage {
-    const simPackage = makePackage(toyCrypto(this.world.prng), this.world.prng, shape);
+    const simPackage = this.makePackage(shape);
     const publisher = this.office(this.#offices[0]?.name ?? "")[0];
     invariant(publisher !== undefined, "the Central Office has a device");
     publisher.publish(simPackage);
@@ -125,42 +153,11 @@ export class Organisation {
     return done();
   }
 
-  /** Up from the one office to where the paths to the Central Office meet, and down to the other. */
-  #linksBetween(from: string, to: string): readonly Link[] {
-    const fromOffice = this.#officeOf(from);
-    const toOffice = this.#officeOf(to);
-    if (fromOffice === toOffice) return [this.#lan];
-    if (this.confined.has(from) || this.confined.has(to)) return [];
-    const up = this.#pathUp(fromOffice);
-    const down = this.#pathUp(toOffice);
-    const links = [
-      ...up.filter((office) => !down.includes(office)).map((office) => this.#lines.get(office)?.up),
-      ...down
-        .filter((office) => !up.includes(office))
-        .reverse()
-        .map((office) => this.#lines.get(office)?.down),
-    ].filter((link) => link !== undefined);
-    return links.length === 0 ? [this.#lan] : links;
-  }
-
-  #pathUp(office: string): readonly string[] {
-    const path = [office];
-    for (let at = this.#parentOf(office); at !== undefined; at = this.#parentOf(at)) path.push(at);
-    return path;
-  }
-
-  #parentOf(office: string): string | undefined {
-    return this.#parents.get(office);
-  }
-
-  #officeOf(host: string): string {
-    return this.#officeByHost.get(host) ?? "";
-  }
-
   #makeServer(): SimServer {
     return new SimServer(this.world, {
       host: this.#plan.server,
       certificate: certificate("server", ORGANISATION),
+      ...this.#associations(this.#plan.server, certificate("server", ORGANISATION)),
       state: {
         ...emptyState(1),
         devices: this.#offices.flatMap(({ name, devices }, office) =>
@@ -182,7 +179,7 @@ export class Organisation {
           generated: false,
           offices: this.#offices.map(({ name, type = "default" }, office) => ({
             name,
-            ...(office === 0 ? {} : { parent: this.#parentOf(name) ?? "" }),
+            ...(office === 0 ? {} : { parent: this.#ways.parentOf(name) ?? "" }),
             type,
             subnets: this.#plan.offices[office]?.subnets ?? [],
           })),
@@ -191,13 +188,22 @@ export class Organisation {
     });
   }
 
+  #associations(host: string, own: CertificateFacts) {
+    const flows = this.#flows;
+    if (flows === undefined) return {};
+    const makeAssociations: MakeAssociations = (options) => flows.endpoint(host, own, options);
+    return { makeAssociations };
+  }
+
   #makeDevice(office: number, index: number): SimDevice {
     const deviceId = deviceIdAt(office, index);
     return new SimDevice(this.world, {
       host: this.#hostAt(office, index),
       deviceId,
       certificate: certificate("device", deviceId),
-      crypto: toyCrypto(this.world.prng),
+      crypto: this.#crypto,
+      matter: this.#matter,
+      flows: this.#flows,
       server: { host: this.#plan.server, organisation: ORGANISATION },
       ...this.#machineAt(office, index),
     });
@@ -213,6 +219,22 @@ export class Organisation {
     const machine = this.#offices[office]?.machines?.[index];
     return machine ?? { hostName: this.#hostAt(office, index), facts: FACTS };
   }
+}
+
+function placesOf(offices: readonly SimOffice[]) {
+  const [central] = offices;
+  return offices.map(({ name, parent, line }) => {
+    return { name, parent: name === central?.name ? undefined : (parent ?? central?.name), line };
+  });
+}
+
+/** In which office each host is; the server is in the first. */
+function officesByHost(offices: readonly SimOffice[], plan: AddressPlan): Map<string, string> {
+  const byHost = new Map([[plan.server, offices[0]?.name ?? ""]]);
+  for (const [index, { hosts }] of plan.offices.entries()) {
+    for (const host of hosts) byHost.set(host, offices[index]?.name ?? "");
+  }
+  return byHost;
 }
 
 /** Where everybody is: as entered, or invented where an office has no subnet. */

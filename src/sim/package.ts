@@ -3,6 +3,7 @@ import { invariant } from "../base/invariant.ts";
 import type { Prng } from "../base/prng.ts";
 import { encodeManifest, encodeSignedManifest } from "../content/manifest-codec.ts";
 import type { Crypto } from "../effects/crypto.ts";
+import type { Matter } from "./matter.ts";
 
 /** A package as a publisher makes it, with its pieces. */
 export type SimPackage = {
@@ -19,15 +20,14 @@ export function simContentId(crypto: Crypto, body: Uint8Array): ContentId {
   return contentId;
 }
 
-/** Makes a package of random pieces. */
+/** Makes a package of equal pieces. */
 export function makePackage(
   crypto: Crypto,
   prng: Prng,
+  matter: Matter,
   shape: { readonly pieces: number; readonly pieceBytes: number },
 ): SimPackage {
-  const pieces = Array.from({ length: shape.pieces }, () =>
-    Uint8Array.from({ length: shape.pieceBytes }, () => prng.below(256)),
-  );
+  const pieces = matter.make(shape);
   const sizeBytes = shape.pieces * shape.pieceBytes;
   const sha256 = new Uint8Array(32);
   const body = encodeManifest({
@@ -42,7 +42,7 @@ export function makePackage(
     pieces: pieces.map((piece, index) => ({
       offsetBytes: index * shape.pieceBytes,
       sizeBytes: piece.length,
-      sha256: crypto.sha256(piece),
+      sha256: matter.sha256(piece),
     })),
     publisher: new Uint8Array(32),
   });

@@ -12,6 +12,7 @@ import { Coordinator } from "../coordinator/coordinator.ts";
 import type { CoordinatorState } from "../coordinator/state.ts";
 import type { CertificateFacts } from "../effects/handshake.ts";
 import type { AssociationEvent, AssociationOutbox } from "../transport/association-types.ts";
+import type { Associations, MakeAssociations } from "../transport/associations.ts";
 import { closeCodeOf } from "../transport/close-codes.ts";
 import { Endpoint } from "../transport/endpoint.ts";
 import { decodeMessage, encodeMessage } from "../wire/messages.ts";
@@ -23,7 +24,7 @@ export class SimServer implements Resident {
   readonly host: string;
   readonly certificate: CertificateFacts;
   readonly coordinator: Coordinator;
-  readonly #endpoint: Endpoint;
+  readonly #endpoint: Associations;
   readonly #devices = new Map<number, DeviceId>();
   readonly #answers: Answer[] = [];
   readonly #manifests = new Map<ContentId, Uint8Array>();
@@ -36,13 +37,16 @@ export class SimServer implements Resident {
       readonly host: string;
       readonly certificate: CertificateFacts;
       readonly state: CoordinatorState;
+      /** By default over datagrams. */
+      readonly makeAssociations?: MakeAssociations;
     },
   ) {
     const crypto = toyCrypto(world.prng);
     this.#world = world;
     this.host = options.host;
     this.certificate = options.certificate;
-    this.#endpoint = new Endpoint({
+    const make = options.makeAssociations ?? ((own) => new Endpoint(own));
+    this.#endpoint = make({
       crypto,
       inboundPolicy: () => ({
         expected: { roles: ["device"] },

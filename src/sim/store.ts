@@ -1,20 +1,20 @@
 import { Bitset } from "../base/bitset.ts";
-import { equalBytes } from "../base/bytes.ts";
 import type { ContentId } from "../base/ids.ts";
 import type { Manifest } from "../content/manifest.ts";
-import { decodeSignedManifest } from "../content/manifest-codec.ts";
 import type { HeldContent, PieceRange, StorageInput, StorageOutbox } from "../effects/storage.ts";
+import type { Matter } from "./matter.ts";
 
 type Stored = {
   readonly signed: Uint8Array;
   readonly manifest: Manifest;
-  readonly pieces: Map<number, Uint8Array>;
+  /** By index; what is not held is absent. */
+  readonly pieces: (Uint8Array | undefined)[];
   finished: boolean;
 };
 
 /** A device's content store in memory; what it answered for survives a crash of its device. */
 export class SimStore implements StorageOutbox {
-  readonly #sha256: (bytes: Uint8Array) => Uint8Array;
+  readonly #matter: Matter;
   readonly #contents = new Map<ContentId, Stored>();
   readonly #delivered = new Set<ContentId>();
   /** Whether the disk has no room for anything more. */
@@ -28,15 +28,15 @@ export class SimStore implements StorageOutbox {
   /** Carries an answer to the device that is running, after the time the disk takes. */
   answer: (input: StorageInput) => void = () => {};
 
-  constructor(sha256: (bytes: Uint8Array) => Uint8Array) {
-    this.#sha256 = sha256;
+  constructor(matter: Matter) {
+    this.#matter = matter;
   }
 
   /** What survives a crash. */
   held(): readonly HeldContent[] {
     return [...this.#contents].map(([contentId, { signed, pieces, finished, manifest }]) => {
       const set = new Bitset(manifest.pieces.length);
-      for (const piece of pieces.keys()) set.add(piece);
+      for (const [piece, bytes] of pieces.entries()) if (bytes !== undefined) set.add(piece);
       const delivered = this.#delivered.has(contentId);
       return { contentId, manifest: signed, pieces: set.toBytes(), finished, delivered };
     });
@@ -48,19 +48,14 @@ export class SimStore implements StorageOutbox {
 
   /** Puts a whole content there, as a publication does. */
   fill(contentId: ContentId, signed: Uint8Array, pieces: readonly Uint8Array[]): void {
-    const decoded = decodeSignedManifest(signed);
+    const decoded = this.#matter.readManifest(signed);
     if (!decoded.ok) return;
     const { manifest } = decoded.value;
-    this.#contents.set(contentId, {
-      signed,
-      manifest,
-      pieces: new Map(pieces.entries()),
-      finished: true,
-    });
+    this.#contents.set(contentId, { signed, manifest, pieces: [...pieces], finished: true });
   }
 
   createContent(contentId: ContentId, signed: Uint8Array): void {
-    const decoded = decodeSignedManifest(signed);
+    const decoded = this.#matter.readManifest(signed);
     if (!decoded.ok) {
       const problem = "the manifest is not acceptable";
       this.answer({ kind: "content-refused", contentId, cause: "manifest", problem });
@@ -72,7 +67,7 @@ export class SimStore implements StorageOutbox {
       return;
     }
     if (!this.#contents.has(contentId)) {
-      this.#contents.set(contentId, { signed, manifest, pieces: new Map(), finished: false });
+      this.#contents.set(contentId, { signed, manifest, pieces: [], finished: false });
     }
     const pieces = this.held().find((held) => held.contentId === contentId)?.pieces;
     this.answer({ kind: "content-created", contentId, pieces: pieces ?? new Uint8Array(0) });
@@ -82,7 +77,8 @@ export class SimStore implements StorageOutbox {
     const stored = this.#contents.get(contentId);
     const wanted = stored?.manifest.pieces[piece];
     if (stored === undefined || wanted === undefined) return;
-    if (!equalBytes(this.#sha256(bytes), wanted.sha256)) {
+    const kept = this.#matter.verified(wanted, bytes);
+    if (kept === undefined) {
       const problem = "the piece does not verify";
       this.answer({ kind: "piece-rejected", contentId, piece, cause: "mismatch", problem });
       return;
@@ -92,19 +88,23 @@ export class SimStore implements StorageOutbox {
       this.answer({ kind: "piece-rejected", contentId, piece, cause: "disk", problem });
       return;
     }
-    stored.pieces.set(piece, bytes);
+    stored.pieces[piece] = kept;
     this.answer({ kind: "piece-stored", contentId, piece });
   }
 
   readPiece(ticket: number, contentId: ContentId, range: PieceRange): void {
-    const bytes = this.#contents.get(contentId)?.pieces.get(range.piece);
+    const piece = this.#contents.get(contentId)?.pieces[range.piece];
     const end = range.offsetBytes + range.lengthBytes;
-    this.answer({ kind: "piece-read", ticket, bytes: bytes?.subarray(range.offsetBytes, end) });
+    const whole = piece?.length === range.lengthBytes;
+    const bytes = whole ? piece : piece?.subarray(range.offsetBytes, end);
+    this.answer({ kind: "piece-read", ticket, bytes });
   }
 
   finishContent(contentId: ContentId): void {
     const stored = this.#contents.get(contentId);
-    if (stored === undefined || stored.pieces.size !== stored.manifest.pieces.length) return;
+    if (stored === undefined) return;
+    const { pieces, manifest } = stored;
+    if (manifest.pieces.some((_, piece) => pieces[piece] === undefined)) return;
     stored.finished = true;
     this.#delivered.add(contentId);
     this.answer({ kind: "content-finished", contentId });
@@ -113,11 +113,13 @@ export class SimStore implements StorageOutbox {
   recheckPiece(contentId: ContentId, piece: number): void {
     this.rechecks += 1;
     const stored = this.#contents.get(contentId);
-    const bytes = stored?.pieces.get(piece);
+    const bytes = stored?.pieces[piece];
     const wanted = stored?.manifest.pieces[piece];
     const intact =
-      bytes !== undefined && wanted !== undefined && equalBytes(this.#sha256(bytes), wanted.sha256);
-    if (!intact) stored?.pieces.delete(piece);
+      bytes !== undefined &&
+      wanted !== undefined &&
+      this.#matter.verified(wanted, bytes) !== undefined;
+    if (!intact && stored !== undefined) stored.pieces[piece] = undefined;
     this.answer({ kind: "piece-rechecked", contentId, piece, intact });
   }
 
@@ -130,17 +132,18 @@ export class SimStore implements StorageOutbox {
   evict(contentId: ContentId): void {
     const stored = this.#contents.get(contentId);
     if (stored === undefined) return;
-    stored.pieces.clear();
+    stored.pieces.length = 0;
     stored.finished = false;
     this.answer({ kind: "content-evicted", contentId });
   }
 
   /** Flips a bit of a piece that is held, as a disk does. */
   rot(contentId: ContentId, piece: number): void {
-    const bytes = this.#contents.get(contentId)?.pieces.get(piece)?.slice();
-    if (bytes === undefined) return;
+    const stored = this.#contents.get(contentId);
+    const bytes = stored?.pieces[piece]?.slice();
+    if (stored === undefined || bytes === undefined) return;
     bytes[0] = (bytes[0] ?? 0) ^ 1;
-    this.#contents.get(contentId)?.pieces.set(piece, bytes);
+    stored.pieces[piece] = bytes;
   }
 
   /** Whether a content has been handed over. */

@@ -50,6 +50,8 @@ export class World {
   readonly #linksBetween: (from: string, to: string) => readonly Link[];
   readonly #residents = new Map<string, Household>();
   readonly #households: Household[] = [];
+  /** Hosts that were ever there, by their /24. */
+  readonly #neighbourhoods = new Map<string, Set<string>>();
   /** When each program is next called, by the number of its household. */
   readonly #deadlines = new Deadlines();
   /** Households whose deadline may be another one than is known. */
@@ -97,6 +99,8 @@ export class World {
     const household = { number, resident, outbox };
     this.#households[number] = household;
     this.#residents.set(resident.host, household);
+    const neighbours = this.#neighbourhoods.get(subnetOf(resident.host)) ?? new Set();
+    this.#neighbourhoods.set(subnetOf(resident.host), neighbours.add(resident.host));
     this.#touched.add(household);
     return outbox;
   }
@@ -122,8 +126,8 @@ export class World {
 
   /** Brings a datagram to every program of the sender's /24, itself among them. */
   broadcast(from: string, channel: Channel, bytes: Uint8Array): void {
-    for (const host of [...this.#residents.keys()]) {
-      if (subnetOf(host) === subnetOf(from)) this.#carry(from, host, channel, bytes.slice());
+    for (const host of this.#neighbourhoods.get(subnetOf(from)) ?? []) {
+      if (this.#residents.has(host)) this.#carry(from, host, channel, bytes.slice());
     }
   }
 

@@ -104,19 +104,12 @@ export class FairShare {
   #level(nowUs: number, changed: readonly Pipe[]): void {
     const queue = [...changed];
     const touched = new Set<Flow>();
-    for (let at = 0; at < queue.length && at < PIPES_MAX; at += 1) {
-      const pipe = queue[at];
-      if (pipe === undefined) break;
+    for (const pipe of queue) {
       const before = pipe.levelRate;
       pipe.levelRate = levelOf(pipe);
       for (const flow of pipe.flows) touched.add(flow);
-      if (Math.abs(pipe.levelRate - before) <= CHANGE_MIN * before) continue;
-      for (const flow of pipe.flows) {
-        for (const other of flow.pipes) {
-          // Who shares with nobody leaves nothing to anybody.
-          if (other !== pipe && other.flows.size > 1) queue.push(other);
-        }
-      }
+      const isNews = Math.abs(pipe.levelRate - before) > CHANGE_MIN * before;
+      if (isNews && queue.length < PIPES_MAX) queue.push(...sharedBeside(pipe));
     }
     for (const flow of touched) this.#plan(nowUs, flow);
   }
@@ -154,6 +147,17 @@ function levelOf({ rate, flows }: Pipe): number {
     level = next;
   }
   return level;
+}
+
+/** The other pipes of the flows of one. Who shares with nobody leaves nothing to anybody. */
+function sharedBeside(pipe: Pipe): readonly Pipe[] {
+  const beside: Pipe[] = [];
+  for (const flow of pipe.flows) {
+    for (const other of flow.pipes) {
+      if (other !== pipe && other.flows.size > 1) beside.push(other);
+    }
+  }
+  return beside;
 }
 
 /** The least that a flow may have in its pipes, but for the one whose flows these are. */

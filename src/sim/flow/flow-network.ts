@@ -9,7 +9,7 @@ import {
 } from "../../transport/constants.ts";
 import type { EndpointOptions } from "../../transport/endpoint.ts";
 import { judgePeer } from "../../transport/judge-peer.ts";
-import type { World, WorldOutbox } from "../world.ts";
+import type { World } from "../world.ts";
 import { FairShare, type Flow, type Pipe } from "./fair-share.ts";
 import { FlowEndpoint, type Waiting } from "./flow-endpoint.ts";
 

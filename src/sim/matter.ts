@@ -1,0 +1,76 @@
+import { equalBytes } from "../base/bytes.ts";
+import type { Prng } from "../base/prng.ts";
+import type { ManifestPiece } from "../content/manifest.ts";
+import { decodeSignedManifest } from "../content/manifest-codec.ts";
+import type { Crypto } from "../effects/crypto.ts";
+
+/** What packages of a world are made of. */
+export type Matter = {
+  /** Makes the bytes of a package, cut into pieces. */
+  make(shape: { readonly pieces: number; readonly pieceBytes: number }): readonly Uint8Array[];
+
+  /** The hash of a piece that was made here. */
+  sha256(piece: Uint8Array): Uint8Array;
+
+  /** What is kept of bytes that are to be this piece; `undefined` where they are not. */
+  verified(wanted: ManifestPiece, bytes: Uint8Array): Uint8Array | undefined;
+
+  readonly readManifest: typeof decodeSignedManifest;
+};
+
+/** Random bytes, which are hashed: what a device is sent is looked at to the last bit. */
+export function realMatter(crypto: Pick<Crypto, "sha256">, prng: Prng): Matter {
+  return {
+    make: ({ pieces, pieceBytes }) =>
+      Array.from({ length: pieces }, () =>
+        Uint8Array.from({ length: pieceBytes }, () => prng.below(256)),
+      ),
+    sha256: (piece) => crypto.sha256(piece),
+    verified: (wanted, bytes) =>
+      equalBytes(crypto.sha256(bytes), wanted.sha256) ? bytes : undefined,
+    readManifest: decodeSignedManifest,
+  };
+}
+
+/**
+ * Bytes that have a length and a place and that nobody ever touches, for packages of gigabytes on a
+ * hundred thousand devices. A piece is right where it is that very stretch of its package's memory,
+ * which the system gives to a page only once something is written to it.
+ */
+export function weightlessMatter(crypto: Pick<Crypto, "sha256">): Matter {
+  const hashes = new Map<ArrayBufferLike, Map<number, Uint8Array>>();
+  const read = new WeakMap<ArrayBufferLike, ReturnType<typeof decodeSignedManifest>>();
+  let packages = 0;
+  return {
+    make: ({ pieces, pieceBytes }) => {
+      const buffer = new ArrayBuffer(pieces * pieceBytes);
+      const made = Array.from(
+        { length: pieces },
+        (_, index) => new Uint8Array(buffer, index * pieceBytes, pieceBytes),
+      );
+      packages += 1;
+      const own = made.map(({ byteOffset }) => {
+        const name = new Uint8Array(16);
+        const view = new DataView(name.buffer);
+        view.setUint32(0, packages);
+        view.setFloat64(8, byteOffset);
+        return [byteOffset, crypto.sha256(name)] as const;
+      });
+      hashes.set(buffer, new Map(own));
+      return made;
+    },
+    sha256: (piece) => hashes.get(piece.buffer)?.get(piece.byteOffset) ?? crypto.sha256(piece),
+    verified: (wanted, bytes) => {
+      const hash = hashes.get(bytes.buffer)?.get(bytes.byteOffset);
+      const right = hash !== undefined && equalBytes(hash, wanted.sha256);
+      return right && bytes.length === wanted.sizeBytes ? bytes : undefined;
+    },
+    readManifest: (signed) => {
+      const known = read.get(signed.buffer);
+      if (known !== undefined) return known;
+      const decoded = decodeSignedManifest(signed);
+      read.set(signed.buffer, decoded);
+      return decoded;
+    },
+  };
+}
