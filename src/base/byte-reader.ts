@@ -6,13 +6,11 @@
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at = 0;
   #failed = false;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Whether something was read that was not there. */
@@ -32,24 +30,24 @@ export class ByteReader {
 
   u8(): number {
     const at = this.#take(1);
-    return at < 0 ? 0 : this.#view.getUint8(at);
+    return at < 0 ? 0 : (this.#bytes[at] ?? 0);
   }
 
   u16(): number {
     const at = this.#take(2);
-    return at < 0 ? 0 : this.#view.getUint16(at);
+    return at < 0 ? 0 : this.#uint16(at);
   }
 
   u32(): number {
     const at = this.#take(4);
-    return at < 0 ? 0 : this.#view.getUint32(at);
+    return at < 0 ? 0 : this.#uint32(at);
   }
 
   /** Reads eight bytes; an integer above 53 bits counts as a failure. */
   u64(): number {
     const at = this.#take(8);
     if (at < 0) return 0;
-    const value = this.#view.getUint32(at) * 0x1_00_00_00_00 + this.#view.getUint32(at + 4);
+    const value = this.#uint32(at) * 0x1_00_00_00_00 + this.#uint32(at + 4);
     if (Number.isSafeInteger(value)) return value;
     this.#failed = true;
     return 0;
@@ -59,6 +57,14 @@ export class ByteReader {
   bytes(length: number): Uint8Array {
     const at = this.#take(length);
     return at < 0 ? new Uint8Array(0) : this.#bytes.subarray(at, at + length);
+  }
+
+  #uint16(at: number): number {
+    return ((this.#bytes[at] ?? 0) << 8) | (this.#bytes[at + 1] ?? 0);
+  }
+
+  #uint32(at: number): number {
+    return this.#uint16(at) * 0x1_00_00 + this.#uint16(at + 2);
   }
 
   #take(length: number): number {

@@ -1,13 +1,16 @@
 /** Writes integers (big-endian) and bytes into a buffer that grows as needed. */
 export class ByteWriter {
   #bytes: Uint8Array;
-  #view: DataView;
   #length = 0;
 
   /** @param capacityBytes - What to reserve at first. */
   constructor(capacityBytes = 64) {
     this.#bytes = new Uint8Array(Math.max(16, capacityBytes));
-    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** How many bytes there is memory for. */
+  get capacity(): number {
+    return this.#bytes.length;
   }
 
   /** How many bytes have been written. */
@@ -17,24 +20,27 @@ export class ByteWriter {
 
   u8(value: number): void {
     const at = this.#grow(1);
-    this.#view.setUint8(at, value);
+    this.#bytes[at] = value;
   }
 
   u16(value: number): void {
     const at = this.#grow(2);
-    this.#view.setUint16(at, value);
+    this.#bytes[at] = value >>> 8;
+    this.#bytes[at + 1] = value;
   }
 
   u32(value: number): void {
     const at = this.#grow(4);
-    this.#view.setUint32(at, value);
+    this.#bytes[at] = value >>> 24;
+    this.#bytes[at + 1] = value >>> 16;
+    this.#bytes[at + 2] = value >>> 8;
+    this.#bytes[at + 3] = value;
   }
 
   /** Writes an integer of up to 53 bits in eight bytes. */
   u64(value: number): void {
-    const at = this.#grow(8);
-    this.#view.setUint32(at, Math.floor(value / 0x1_00_00_00_00));
-    this.#view.setUint32(at + 4, value >>> 0);
+    this.u32(Math.floor(value / 0x1_00_00_00_00));
+    this.u32(value >>> 0);
   }
 
   bytes(bytes: Uint8Array): void {
@@ -60,7 +66,6 @@ export class ByteWriter {
       const larger = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length));
       larger.set(this.#bytes.subarray(0, at));
       this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
     }
     return at;
   }

@@ -1,7 +1,6 @@
 import { type ContentId, parseDeviceId } from "../base/ids.ts";
 import { type Due, earlier, type Machine } from "../base/machine.ts";
 import { MS, SECOND } from "../base/units.ts";
-import { associationEffects } from "../effects/associations.ts";
 import { NO_OFFICE } from "../topology/limits.ts";
 import type { AssociationEvent } from "../transport/association-types.ts";
 import {
@@ -31,6 +30,7 @@ import { Origins } from "./origins.ts";
 import { Rechecks } from "./rechecks.ts";
 import { ServerLink } from "./server-link.ts";
 import { peerStatus } from "./status.ts";
+import { TransportOutbox } from "./transport-outbox.ts";
 import { Trust } from "./trust.ts";
 import { Uploads } from "./uploads.ts";
 
@@ -54,7 +54,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   readonly #neighbours: Neighbours;
   readonly #server: ServerLink;
   readonly #states: ContentStates;
-  readonly #events: AssociationEvent[] = [];
+  readonly #transport = new TransportOutbox();
   #deployments: Deployments | undefined;
   readonly #claims: Claims;
   readonly #memory: Memory;
@@ -118,10 +118,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   }
 
   step(nowUs: number, input: PeerInput, outbox: PeerOutbox): void {
-    const transport = {
-      ...associationEffects(outbox, outbox),
-      report: (event: AssociationEvent) => this.#events.push(event),
-    };
+    const transport = this.#transport.of(outbox);
     const act: Act = { nowUs, outbox, transport };
     if (!this.#begun) this.#begin(act);
     this.#core.endpoint.inOneGo(nowUs, transport, () => {
@@ -285,7 +282,8 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
 
   /** Deals with what associations reported, which may lead to more of it. */
   #settleEvents(act: Act): void {
-    for (let event = this.#events.shift(); event !== undefined; event = this.#events.shift()) {
+    const { events } = this.#transport;
+    for (let event = events.shift(); event !== undefined; event = events.shift()) {
       this.#onEvent(act, event);
     }
   }

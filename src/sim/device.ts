@@ -44,6 +44,7 @@ export class SimDevice implements Resident {
   /** How often it has asked its LAN who is there. */
   questions = 0;
   #boots = 0;
+  #own: { readonly world: WorldOutbox; readonly outbox: PeerOutbox } | undefined;
   /** Changes a piece on its way out of the store: the device lies, or its disk rots. */
   spoil: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes;
   /** The origins that the device can reach. */
@@ -178,7 +179,13 @@ export class SimDevice implements Resident {
     return { ...input, bytes: this.spoil(input.bytes) };
   }
 
+  /** What the brain may do, which changes with the world's outbox alone. */
   #outbox(world: WorldOutbox): PeerOutbox {
+    if (this.#own?.world !== world) this.#own = { world, outbox: this.#makeOutbox(world) };
+    return this.#own.outbox;
+  }
+
+  #makeOutbox(world: WorldOutbox): PeerOutbox {
     const { store } = this;
     return {
       ...world,

@@ -23,10 +23,20 @@ const SIMPLE = { false: 20, true: 21, null: 22 } as const;
 
 /** Encodes a value deterministically (RFC 8949, section 4.2.1): shortest heads, sorted keys. */
 export function encodeCbor(value: CborValue): Uint8Array {
-  const writer = new ByteWriter();
+  const writer = SCRATCH;
+  writer.clear();
   writeValue(writer, value);
-  return writer.written().slice();
+  const bytes = writer.written().slice();
+  // What one long value needed is not kept for all the short ones.
+  if (writer.capacity > SCRATCH_BYTES_MAX) SCRATCH = new ByteWriter();
+  return bytes;
 }
+
+/** What is written into, again and again: most values are short, and there are many. */
+let SCRATCH = new ByteWriter();
+
+/** How much memory is kept for it. */
+const SCRATCH_BYTES_MAX = 1 << 16;
 
 /**
  * Decodes exactly one value that fills `bytes`.
@@ -68,10 +78,20 @@ function writeArray(writer: ByteWriter, values: readonly CborValue[]): void {
 function writeMap(writer: ByteWriter, map: ReadonlyMap<number, CborValue>): void {
   writeHead(writer, MAJOR.map, map.size);
   // The encodings of unsigned integers sort as the integers do.
-  for (const [key, value] of [...map].sort(([a], [b]) => a - b)) {
+  const entries = isSorted(map) ? map : [...map].sort(([a], [b]) => a - b);
+  for (const [key, value] of entries) {
     writeHead(writer, MAJOR.unsigned, key);
     writeValue(writer, value);
   }
+}
+
+function isSorted(map: ReadonlyMap<number, CborValue>): boolean {
+  let last = -1;
+  for (const key of map.keys()) {
+    if (key < last) return false;
+    last = key;
+  }
+  return true;
 }
 
 function writeHead(writer: ByteWriter, major: number, argument: number): void {
