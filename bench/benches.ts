@@ -12,6 +12,9 @@ import { ORIGIN } from "./origin.ts";
 import { ROAM } from "./roam.ts";
 import { RVP_LOSS } from "./rvp-loss.ts";
 import { SERVER_LOSS } from "./server-loss.ts";
+import { SIM_10K } from "./sim-10k.ts";
+import { SIM_100K } from "./sim-100k.ts";
+import { SIM_OFFICE } from "./sim-office.ts";
 import type { Bench } from "./stage.ts";
 import { TREE } from "./tree.ts";
 
@@ -32,4 +35,7 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["bad-peer", BAD_PEER],
   ["disk-full", DISK_FULL],
   ["office-types", OFFICE_TYPES],
+  ["sim-100k", SIM_100K],
+  ["sim-10k", SIM_10K],
+  ["sim-office", SIM_OFFICE],
 ]);

@@ -23,6 +23,8 @@ export type BenchOptions = {
   readonly versions: boolean;
   /** How many devices; what the bench has by itself where it is absent. */
   readonly devices: number | undefined;
+  /** `sim-100k`: a package of fewer pieces. */
+  readonly quick: boolean;
   /** `office`: also what it is compared with. */
   readonly beside: boolean;
   /** Which of a bench's faults; all where it is empty. */
@@ -41,7 +43,8 @@ export type BenchOptions = {
 export const OPTIONS_HELP = `
   --size SIZE      how much is distributed, such as 16MiB (default: 256MiB, or as said above)
   --rate RATE      the rate of each link, such as 20Mbit (default: 50Mbit, or as said above)
-  --devices N      office: how many devices there are beside the RVP
+  --devices N      office, sim-*: how many devices there are, in an office beside the RVP
+  --quick          sim-100k: a quarter of the package
   --no-beside      office: without the same swarm with libtorrent
   --patience S     seconds after which a distribution is given up (default: ten times the bound)
   --seed N         draws what is left to chance (default: 1)
@@ -88,6 +91,7 @@ export function readCommandLine(
       log: values.log ?? "info",
       versions: values.versions === true,
       devices: values.devices === undefined ? undefined : readNumber(values.devices),
+      quick: values.quick === true,
       beside: values["no-beside"] !== true,
       fault: values.fault ?? "",
       only: values.only ?? "",
@@ -117,6 +121,7 @@ function parse(args: readonly string[]) {
         versions: { type: "boolean" },
         devices: { type: "string" },
         "no-beside": { type: "boolean" },
+        quick: { type: "boolean" },
         keep: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },

@@ -16,12 +16,14 @@ export type Bench = BenchDefaults & {
   readonly faults?: readonly string[];
   /** What it measures one after another; `--only` chooses one. */
   readonly rows?: readonly string[];
+  /** Whether it happens in an invented world: it needs no network, and nobody has to be root. */
+  readonly simulated?: boolean;
   /** How many copies of the content lie on the disk at a time; those of 17 devices if absent. */
   readonly copies?: number;
   /** How many devices it has unless the command line says; at most 17 where it is absent. */
   readonly devices?: number;
   /** Shows it, in the network and with the options of the stage. */
-  run(stage: Stage): Promise<BenchResult>;
+  run(stage: Stage): BenchResult | Promise<BenchResult>;
 };
 
 /** Memory as a disk; the disk of this machine is not what is measured. */

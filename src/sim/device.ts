@@ -202,6 +202,7 @@ export class SimDevice implements Resident {
         this.#world.broadcast(this.host, "discovery", bytes);
       },
       report: (event) => {
+        if (!this.#world.traced) return;
         this.events.push(event);
         const { kind } = event;
         this.#world.trace.push(`${this.#world.nowUs} ${this.host} ${kind}`);

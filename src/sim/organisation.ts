@@ -47,6 +47,8 @@ export type OrganisationOptions = {
   readonly grain?: Grain;
   /** Bytes a second that a device sends, and as many that it receives; with flows alone. */
   readonly lanRate?: number;
+  /** Whether what devices report is kept; by default it is. */
+  readonly traced?: boolean;
 };
 
 /** A server and offices full of devices, joined by LANs and lines. */
@@ -65,10 +67,11 @@ export class Organisation {
   readonly #matter: Matter;
 
   constructor(seed: number, offices: readonly SimOffice[], options: OrganisationOptions = {}) {
-    const { grain = "packets", lanRate = LAN.rate } = options;
+    const { grain = "packets", lanRate = LAN.rate, traced = true } = options;
     this.#offices = offices;
     this.#plan = planOf(offices);
     this.world = new World(seed, (from, to) => this.#ways.links(from, to));
+    this.world.traced = traced;
     const { prng } = this.world;
     this.#ways = new Ways(placesOf(offices), {
       officeByHost: officesByHost(offices, this.#plan),

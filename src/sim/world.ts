@@ -59,6 +59,8 @@ export class World {
   readonly #planned = new Agenda();
   #order = 0;
   #nowUs = 0;
+  /** Whether what programs report is kept. It is much where they are many. */
+  traced = true;
   /** Whether every datagram is written to the trace. */
   traceDatagrams = false;
 

@@ -26,7 +26,7 @@ const RETRY_US: number = HANDSHAKE_RESEND_US;
 const PROGRESS_US: number = 2 * SECOND;
 
 /** What crosses a line for each byte of a block: headers of IP and UDP, records, acknowledgements. */
-const OVERHEAD = 1.043;
+export const FLOW_OVERHEAD = 1.043;
 
 /** A block that is expected within this time needs no word of its progress. */
 const SOON_US: number = 500 * MS;
@@ -171,7 +171,7 @@ export class FlowNetwork {
       this.#retry(end);
       return;
     }
-    const what = { pipes: this.#path(end).pipes, bytes: OVERHEAD * block.data.length };
+    const what = { pipes: this.#path(end).pipes, bytes: FLOW_OVERHEAD * block.data.length };
     end.flow = this.share.start(this.nowUs, what, () => this.#carried(end, block));
     this.#world.touch(FLOWS_HOST);
     const { flow } = end;
