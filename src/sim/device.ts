@@ -49,6 +49,8 @@ export class SimDevice implements Resident {
   spoil: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes;
   /** The origins that the device can reach. */
   origins: readonly SimOrigin[] = [];
+  /** Told of each content that has become whole. */
+  onFinished: (contentId: ContentId) => void = () => {};
   /** Changes what the brain is told: a device that was tampered with. */
   onInput: (input: PeerInput) => PeerInput | undefined = (input) => input;
 
@@ -205,6 +207,7 @@ export class SimDevice implements Resident {
         if (!this.#world.traced) return;
         this.events.push(event);
         const { kind } = event;
+        if (kind === "content-finished") this.onFinished(event.contentId);
         this.#world.trace.push(`${this.#world.nowUs} ${this.host} ${kind}`);
       },
     };

@@ -4,10 +4,17 @@ import type { ManifestPiece } from "../content/manifest.ts";
 import { decodeSignedManifest } from "../content/manifest-codec.ts";
 import type { Crypto } from "../effects/crypto.ts";
 
+/** How a package is cut: into equal pieces, of which the last may be shorter. */
+export type PackageShape = {
+  readonly pieces: number;
+  readonly pieceBytes: number;
+  readonly lastBytes?: number;
+};
+
 /** What packages of a world are made of. */
 export type Matter = {
   /** Makes the bytes of a package, cut into pieces. */
-  make(shape: { readonly pieces: number; readonly pieceBytes: number }): readonly Uint8Array[];
+  make(shape: PackageShape): readonly Uint8Array[];
 
   /** The hash of a piece that was made here. */
   sha256(piece: Uint8Array): Uint8Array;
@@ -21,9 +28,9 @@ export type Matter = {
 /** Random bytes, which are hashed: what a device is sent is looked at to the last bit. */
 export function realMatter(crypto: Pick<Crypto, "sha256">, prng: Prng): Matter {
   return {
-    make: ({ pieces, pieceBytes }) =>
-      Array.from({ length: pieces }, () =>
-        Uint8Array.from({ length: pieceBytes }, () => prng.below(256)),
+    make: (shape) =>
+      Array.from({ length: shape.pieces }, (_, index) =>
+        Uint8Array.from({ length: lengthOf(shape, index) }, () => prng.below(256)),
       ),
     sha256: (piece) => crypto.sha256(piece),
     verified: (wanted, bytes) =>
@@ -42,11 +49,12 @@ export function weightlessMatter(crypto: Pick<Crypto, "sha256">): Matter {
   const read = new WeakMap<ArrayBufferLike, ReturnType<typeof decodeSignedManifest>>();
   let packages = 0;
   return {
-    make: ({ pieces, pieceBytes }) => {
+    make: (shape) => {
+      const { pieces, pieceBytes } = shape;
       const buffer = new ArrayBuffer(pieces * pieceBytes);
       const made = Array.from(
         { length: pieces },
-        (_, index) => new Uint8Array(buffer, index * pieceBytes, pieceBytes),
+        (_, index) => new Uint8Array(buffer, index * pieceBytes, lengthOf(shape, index)),
       );
       packages += 1;
       const own = made.map(({ byteOffset }) => {
@@ -73,4 +81,8 @@ export function weightlessMatter(crypto: Pick<Crypto, "sha256">): Matter {
       return decoded;
     },
   };
+}
+
+function lengthOf({ pieces, pieceBytes, lastBytes }: PackageShape, index: number): number {
+  return index === pieces - 1 ? (lastBytes ?? pieceBytes) : pieceBytes;
 }
