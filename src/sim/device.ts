@@ -41,6 +41,11 @@ export class SimDevice implements Resident {
   diskUs: number = DISK_US;
   /** What its brain speaks to others through from the next start on; by default datagrams. */
   makeAssociations: MakeAssociations | undefined;
+  /** Told what the brain is told, before it is, and whenever it asks its LAN. */
+  onTold: (input: PeerInput) => void = () => {};
+  onQuestion: () => void = () => {};
+  /** Told when a brain begins. */
+  onStart: () => void = () => {};
   /** Told what the brain reports, after it was kept. */
   onReport: (event: PeerEvent) => void = () => {};
   /** While it sleeps: since when, and what waits for it to wake. */
@@ -112,6 +117,7 @@ export class SimDevice implements Resident {
   start(): void {
     this.#boots += 1;
     const boot = this.#boots;
+    this.onStart();
     const { host, certificate, makeAssociations } = this;
     const flows = this.#flows;
     this.#peer = new Peer({
@@ -206,6 +212,11 @@ export class SimDevice implements Resident {
     return this.#peer?.status();
   }
 
+  /** Bytes that are held for records of which parts are missing. */
+  get receivingBytes(): number {
+    return this.#peer?.heldBytes ?? 0;
+  }
+
   /** Why each piece of a content came from where it came. */
   explain(contentId: ContentId): Explanation | undefined {
     return this.#peer?.explain(contentId);
@@ -222,6 +233,7 @@ export class SimDevice implements Resident {
       return;
     }
     const told = this.onInput(this.#spoilt(input));
+    if (told !== undefined) this.onTold(told);
     const ownUs = this.clock.ownUs(this.#world.nowUs);
     if (told !== undefined) this.#peer?.step(ownUs, told, this.#outbox(world));
     this.#world.touch(this.#host);
@@ -266,6 +278,7 @@ export class SimDevice implements Resident {
       fetchRange: (ticket, range) => this.#fetchRange(ticket, range, world),
       broadcast: (bytes) => {
         this.questions += 1;
+        this.onQuestion();
         this.#world.broadcast(this.host, "discovery", bytes);
       },
       report: (event) => {

@@ -14,7 +14,11 @@ type Stored = {
 };
 
 /** A change of the disk that is not durable before the device has been told so. */
-type Write = { readonly answer: StorageInput | undefined; readonly undo: () => void };
+type Write = {
+  readonly answer: StorageInput | undefined;
+  readonly pieceBytes: number;
+  readonly undo: () => void;
+};
 
 /** Most changes by which nobody waits for an answer that are not durable yet. */
 const UNANSWERED_MAX = 4;
@@ -104,9 +108,10 @@ export class SimStore implements StorageOutbox {
     }
     const before = stored.pieces[piece];
     stored.pieces[piece] = kept;
-    this.#write({ kind: "piece-stored", contentId, piece }, () => {
+    const undo = (): void => {
       stored.pieces[piece] = before;
-    });
+    };
+    this.#write({ kind: "piece-stored", contentId, piece }, undo, bytes.length);
   }
 
   readPiece(ticket: number, contentId: ContentId, range: PieceRange): void {
@@ -203,6 +208,11 @@ export class SimStore implements StorageOutbox {
     return lost;
   }
 
+  /** Bytes of pieces that it was given and has not answered for. */
+  get waitingBytes(): number {
+    return this.#writes.reduce((bytes, write) => bytes + write.pieceBytes, 0);
+  }
+
   /** Whether a content has been handed over. */
   isDelivered(contentId: ContentId): boolean {
     return this.#delivered.has(contentId);
@@ -213,6 +223,7 @@ export class SimStore implements StorageOutbox {
     this.remembered.set(name, bytes);
     this.#writes.push({
       answer: undefined,
+      pieceBytes: 0,
       undo: () => {
         if (before === undefined) this.remembered.delete(name);
         else this.remembered.set(name, before);
@@ -229,8 +240,8 @@ export class SimStore implements StorageOutbox {
     return pieces ?? new Uint8Array(0);
   }
 
-  #write(answer: StorageInput, undo: () => void): void {
-    this.#writes.push({ answer, undo });
+  #write(answer: StorageInput, undo: () => void, pieceBytes = 0): void {
+    this.#writes.push({ answer, pieceBytes, undo });
     this.answer(answer);
   }
 }
