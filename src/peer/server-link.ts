@@ -204,7 +204,7 @@ export class ServerLink {
       heldBytes: entry.heldBytes,
       ...entry.tally,
       farInBytes: [...entry.tally.farInBytes].map(([office, bytes]) => ({ office, bytes })),
-      rvp: this.#core.succession.holder === this.#core.options.deviceId,
+      rvp: this.#core.holdsOffice,
       problem: entry.problem.slice(0, 1_000),
       lineBusyMs: entry.state === "complete" ? 0 : Math.floor(this.#core.lineBusy.forUs / MS),
     };

@@ -22,9 +22,10 @@ export type Matter = {
 export function realMatter(crypto: Pick<Crypto, "sha256">, prng: Prng): Matter {
   return {
     make: ({ pieces, pieceBytes }) =>
-      Array.from({ length: pieces }, () =>
-        Uint8Array.from({ length: pieceBytes }, () => prng.below(256)),
-      ),
+      Array.from({ length: pieces }, () => {
+        const words = Uint32Array.from({ length: Math.ceil(pieceBytes / 4) }, () => prng.next());
+        return new Uint8Array(words.buffer, 0, pieceBytes);
+      }),
     sha256: (piece) => crypto.sha256(piece),
     verified: (wanted, bytes) =>
       equalBytes(crypto.sha256(bytes), wanted.sha256) ? bytes : undefined,

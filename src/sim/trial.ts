@@ -50,7 +50,7 @@ export type TrialResult = {
 };
 
 /** How often it is looked at what no event tells. */
-const LOOK_US = 500 * MS;
+const LOOK_US = SECOND;
 
 /** How long devices have to agree on who fetches, and the server to hear of everything. */
 const SETTLING_US = 20 * SECOND;

@@ -81,7 +81,7 @@ function drawLine(prng: Prng, weather: Weather): LinkOptions {
 }
 
 function drawOrder(prng: Prng, offices: readonly SimOffice[]): PlannedOrder {
-  const shape = { pieces: 10 + prng.below(51), pieceBytes: (8 + prng.below(25)) * KIB };
+  const shape = { pieces: 10 + prng.below(31), pieceBytes: (4 + prng.below(17)) * KIB };
   const names = offices.map(({ name }) => name).filter(() => prng.below(2) === 0);
   const some = prng.below(3) === 0 && names.length > 0;
   const targets: Targets = some ? { offices: names } : { all: true };

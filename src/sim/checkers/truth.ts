@@ -9,6 +9,8 @@ import type { Checker, CheckerParts } from "./checker.ts";
  */
 export function truth({ scene, violate }: CheckerParts): Checker {
   const name = "truth";
+  // Nothing changes what lies in a store: it is another array then.
+  const right = new WeakMap<Uint8Array, Uint8Array>();
   const pieceOf = (contentId: ContentId, piece: number): Uint8Array | undefined =>
     scene.packages.find((one) => one.contentId === contentId)?.pieces[piece];
   const isRotten = (device: SimDevice, contentId: ContentId, piece: number): boolean =>
@@ -17,7 +19,11 @@ export function truth({ scene, violate }: CheckerParts): Checker {
     if (isRotten(device, contentId, piece)) return;
     const made = pieceOf(contentId, piece);
     const held = device.store.bytesOf(contentId, piece);
-    if (made !== undefined && held !== undefined && equalBytes(made, held)) return;
+    if (held !== undefined && right.get(held) === made && made !== undefined) return;
+    if (made !== undefined && held !== undefined && equalBytes(made, held)) {
+      right.set(held, made);
+      return;
+    }
     violate(name, `${device.host} ${what} piece ${piece} of ${contentId}, which is not right`);
   };
   return {
