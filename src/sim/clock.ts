@@ -15,8 +15,10 @@ export class SimClock {
   /** When the counting clock shows a time, or has just passed it. */
   worldUs(ownUs: number): number {
     const passedUs = ownUs - this.#ownUs;
-    if (this.#rate === 1 || !Number.isFinite(ownUs)) return this.#worldUs + passedUs;
-    return this.#worldUs + Math.ceil(passedUs / this.#rate) + 1;
+    if (!Number.isFinite(ownUs)) return ownUs;
+    const worldUs = this.#worldUs + passedUs / this.#rate;
+    // Rounded down it would be called too early, and again at once, for ever.
+    return this.ownUs(worldUs) >= ownUs ? worldUs : Math.ceil(worldUs) + 2;
   }
 
   /** Has the counting clock go faster or slower from now on. */

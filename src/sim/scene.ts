@@ -43,6 +43,8 @@ export class Scene {
   backup: SimDatabase | undefined;
   /** Whether the server has forgotten something. */
   restored: boolean = false;
+  /** Whether something may still go wrong. */
+  isStormy: boolean = true;
   /** When the offices were last replaced. */
   replacedAtUs: number = Number.NEGATIVE_INFINITY;
   #hosts = 0;

@@ -55,6 +55,9 @@ const LOOK_US = SECOND;
 /** How long devices have to agree on who fetches, and the server to hear of everything. */
 const SETTLING_US = 20 * SECOND;
 
+/** More than this at one time is a brain that calls itself without end. */
+const STEPS_AT_ONCE_MAX = 100_000;
+
 /** More violations than this say nothing more. */
 const VIOLATIONS_MAX = 8;
 
@@ -72,6 +75,8 @@ export class Trial {
   /** What ends the faults that have not ended yet, by their number. */
   readonly #heals = new Map<number, () => void>();
   #blows = 0;
+  #lastUs = 0;
+  #stepsAtOnce = 0;
   #recoveredUs: number | undefined;
 
   /** Makes a world and lets it live to its end. */
@@ -173,6 +178,17 @@ export class Trial {
     this.#violations.push({ checker, sentence, atUs: world.nowUs, event: journal.events });
   };
 
+  /** Whether it is over: something was violated, or time does not pass any more. */
+  readonly #isBroken = (): boolean => {
+    const { nowUs } = this.#scene.world;
+    this.#stepsAtOnce = this.#lastUs === nowUs ? this.#stepsAtOnce + 1 : 0;
+    this.#lastUs = nowUs;
+    if (this.#stepsAtOnce > STEPS_AT_ONCE_MAX) {
+      this.#violate("runaway", "so much happens at one time that it never passes");
+    }
+    return this.#violations.length > 0;
+  };
+
   /** Has the checkers hear of everything. */
   #listen(): void {
     const { world, journal, network, overheard } = this.#scene;
@@ -207,6 +223,7 @@ export class Trial {
         for (const checker of this.#checkers) checker.onSent?.(device, to, passing);
       },
       onReceived: (from, passing) => {
+        (this.#scene as any).probe?.(device, from, passing);
         for (const checker of this.#checkers) checker.onReceived?.(device, from, passing);
       },
       onSaid: (message) => {
@@ -257,7 +274,7 @@ export class Trial {
         this.#scene.backup = this.#scene.organisation.server.database.copy();
       });
     }
-    world.runUntil(endUs, () => this.#violations.length > 0);
+    world.runUntil(endUs, this.#isBroken);
   }
 
   #publish({ shape, targets }: PlannedOrder): void {
@@ -320,11 +337,12 @@ export class Trial {
     const { world, journal, organisation } = this.#scene;
     for (const heal of [...this.#heals.values()].reverse()) heal();
     journal.note("fault", "everything is well again");
+    this.#scene.isStormy = false;
     this.#pardon();
     this.#deploy();
     const calmAtUs = world.nowUs;
     const endUs = calmAtUs + this.boundUs;
-    const broken = (): boolean => this.#violations.length > 0;
+    const broken = this.#isBroken;
     while (lacking(this.#scene).length > 0 || this.#waits()) {
       if (broken()) return;
       if (world.nowUs >= endUs) {
