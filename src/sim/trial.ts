@@ -223,7 +223,6 @@ export class Trial {
         for (const checker of this.#checkers) checker.onSent?.(device, to, passing);
       },
       onReceived: (from, passing) => {
-        (this.#scene as any).probe?.(device, from, passing);
         for (const checker of this.#checkers) checker.onReceived?.(device, from, passing);
       },
       onSaid: (message) => {
@@ -334,31 +333,32 @@ export class Trial {
   /** Nothing goes wrong any more, and everything has to come right. */
   #calm(): void {
     if (this.#violations.length > 0) return;
-    const { world, journal, organisation } = this.#scene;
+    const { world, journal } = this.#scene;
     for (const heal of [...this.#heals.values()].reverse()) heal();
     journal.note("fault", "everything is well again");
     this.#scene.isStormy = false;
-    this.#pardon();
     this.#deploy();
     const calmAtUs = world.nowUs;
-    const endUs = calmAtUs + this.boundUs;
-    const broken = this.#isBroken;
+    if (!this.#recover(calmAtUs + this.boundUs)) return;
+    this.#recoveredUs = world.nowUs - calmAtUs;
+    world.runUntil(world.nowUs + SETTLING_US, this.#isBroken);
+    if (this.#violations.length > 0) return;
+    for (const checker of this.#checkers) checker.onEnd?.();
+  }
+
+  /** Runs until everybody has what he should have; says whether it came to that. */
+  #recover(endUs: number): boolean {
+    const { world } = this.#scene;
     while (lacking(this.#scene).length > 0 || this.#waits()) {
-      if (broken()) return;
       if (world.nowUs >= endUs) {
         for (const sentence of lacking(this.#scene)) this.#violate("liveness", sentence);
         if (this.#waits()) this.#violate("liveness", "not everything is deployed");
-        return;
       }
-      world.runUntil(world.nowUs + LOOK_US, broken);
-      if (organisation.server.coordinator.devices().some(({ shunnedAtMs }) => shunnedAtMs)) {
-        this.#pardon();
-      }
+      this.#pardon();
+      world.runUntil(world.nowUs + LOOK_US, this.#isBroken);
+      if (this.#violations.length > 0) return false;
     }
-    this.#recoveredUs = world.nowUs - calmAtUs;
-    world.runUntil(world.nowUs + SETTLING_US, broken);
-    if (broken()) return;
-    for (const checker of this.#checkers) checker.onEnd?.();
+    return true;
   }
 
   /** Whether something that was ordered is not deployed yet. */

@@ -1,3 +1,5 @@
+import type { DeploymentStanding, DeviceStanding } from "../../coordinator/views.ts";
+import type { SimDevice } from "../device.ts";
 import { shouldHave } from "../reference.ts";
 import type { Scene } from "../scene.ts";
 import type { Checker, CheckerParts } from "./checker.ts";
@@ -42,22 +44,39 @@ function disagreements(scene: Scene): readonly string[] {
   });
   const rows = new Map(coordinator.devices().map((row) => [row.deviceId, row]));
   return scene.devices.flatMap((device) => {
-    const { host, deviceId } = device;
-    const row = rows.get(deviceId);
+    const row = rows.get(device.deviceId);
     if (row?.retiredAtMs !== undefined) return [];
-    const found: string[] = [];
-    const office = scene.officeOf(device);
-    if (row?.present !== true) found.push(`${host} is there, and the server does not hear it`);
-    if (row?.office !== office) found.push(`${host} is in ${office}, not in ${row?.office}`);
-    for (const content of device.status()?.contents ?? []) {
-      const standing = standings.find(({ contentId }) => contentId === content.contentId);
-      const said = standing?.devices.find((one) => one.deviceId === deviceId);
-      if (said === undefined) continue;
-      for (const what of ["state", "piecesHeld", "heldBytes"] as const) {
-        if (said[what] === content[what]) continue;
-        found.push(`${host}: ${what} is ${content[what]}, the server says ${said[what]}`);
-      }
-    }
-    return found;
+    return [...placeOf(scene, device, row), ...progressOf(device, standings)];
   });
+}
+
+function placeOf(
+  scene: Scene,
+  device: SimDevice,
+  row: DeviceStanding | undefined,
+): readonly string[] {
+  const { host } = device;
+  const found: string[] = [];
+  const office = scene.officeOf(device);
+  if (row?.present !== true) found.push(`${host} is there, and the server does not hear it`);
+  if (row?.office !== office) found.push(`${host} is in ${office}, not in ${row?.office}`);
+  return found;
+}
+
+function progressOf(
+  device: SimDevice,
+  standings: readonly DeploymentStanding[],
+): readonly string[] {
+  const { host, deviceId } = device;
+  const found: string[] = [];
+  for (const content of device.status()?.contents ?? []) {
+    const standing = standings.find(({ contentId }) => contentId === content.contentId);
+    const said = standing?.devices.find((one) => one.deviceId === deviceId);
+    if (said === undefined) continue;
+    for (const what of ["state", "piecesHeld", "heldBytes"] as const) {
+      if (said[what] === content[what]) continue;
+      found.push(`${host}: ${what} is ${content[what]}, the server says ${said[what]}`);
+    }
+  }
+  return found;
 }

@@ -15,27 +15,33 @@ const ABOVE_MAX = 3;
 
 /** No table grows beyond its bound, whatever others send. */
 export function tables({ scene, violate }: CheckerParts): Checker {
-  const name = "tables";
+  // Others link up with a device as well as it with them: once each way with each other one.
+  const linksMax = (): number =>
+    Math.max(OFFICE_LINKS_MAX + ABOVE_MAX * PARENT_LINKS_MAX, 2 * scene.devices.length);
   return {
-    name,
+    name: "tables",
     onLook: () => {
       for (const device of scene.devices) {
-        const status = device.status();
-        if (status === undefined) continue;
         const { host, store } = device;
-        // Others link up with it as well as it with them: once each way with each other device.
-        const own = OFFICE_LINKS_MAX + ABOVE_MAX * PARENT_LINKS_MAX;
-        const links = Math.max(own, 2 * scene.devices.length);
-        if (status.peers.length > links) violate(name, `${host} has ${status.peers.length} links`);
-        const heldBytes = device.receivingBytes;
-        if (heldBytes > PENDING_BYTES_MAX * links) {
-          violate(name, `${host} holds ${heldBytes} bytes of records`);
+        const links = device.status()?.peers.length ?? 0;
+        const remembered = [...store.remembered.values()];
+        const sizes = [
+          { what: "links", is: links, most: linksMax() },
+          {
+            what: "bytes of records",
+            is: device.receivingBytes,
+            most: PENDING_BYTES_MAX * linksMax(),
+          },
+          {
+            what: "bytes remembered",
+            is: remembered.reduce((sum, one) => sum + one.length, 0),
+            most: REMEMBERED_BYTES_MAX,
+          },
+          { what: "bytes to store", is: store.waitingBytes, most: STORING_BYTES_MAX },
+        ];
+        for (const { what, is, most } of sizes) {
+          if (is > most) violate("tables", `${host} has ${is} ${what}, more than ${most}`);
         }
-        const remembered = [...store.remembered.values()].reduce((sum, one) => sum + one.length, 0);
-        if (remembered > REMEMBERED_BYTES_MAX)
-          violate(name, `${host} remembers ${remembered} bytes`);
-        const storingBytes = store.waitingBytes;
-        if (storingBytes > STORING_BYTES_MAX) violate(name, `${host} stores ${storingBytes} bytes`);
       }
     },
   };
