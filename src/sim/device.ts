@@ -67,7 +67,9 @@ export class SimDevice implements Resident {
   spoil: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes;
   /** The origins that the device can reach. */
   origins: readonly SimOrigin[] = [];
-  /** Changes what the brain is told; a device that was tampered with. */
+  /** Told of each content that has become whole. */
+  onFinished: (contentId: ContentId) => void = () => {};
+  /** Changes what the brain is told: a device that was tampered with. */
   onInput: (input: PeerInput) => PeerInput | undefined = (input) => input;
 
   constructor(
@@ -285,6 +287,7 @@ export class SimDevice implements Resident {
         if (!this.#world.traced) return;
         this.events.push(event);
         const { kind } = event;
+        if (kind === "content-finished") this.onFinished(event.contentId);
         this.#world.trace.push(`${this.#world.nowUs} ${this.host} ${kind}`);
         this.onReport(event);
       },

@@ -4,10 +4,17 @@ import type { ManifestPiece } from "../content/manifest.ts";
 import { decodeSignedManifest } from "../content/manifest-codec.ts";
 import type { Crypto } from "../effects/crypto.ts";
 
+/** How a package is cut: into equal pieces, of which the last may be shorter. */
+export type PackageShape = {
+  readonly pieces: number;
+  readonly pieceBytes: number;
+  readonly lastBytes?: number;
+};
+
 /** What packages of a world are made of. */
 export type Matter = {
   /** Makes the bytes of a package, cut into pieces. */
-  make(shape: { readonly pieces: number; readonly pieceBytes: number }): readonly Uint8Array[];
+  make(shape: PackageShape): readonly Uint8Array[];
 
   /** The hash of a piece that was made here. */
   sha256(piece: Uint8Array): Uint8Array;
@@ -21,10 +28,11 @@ export type Matter = {
 /** Random bytes, which are hashed: what a device is sent is looked at to the last bit. */
 export function realMatter(crypto: Pick<Crypto, "sha256">, prng: Prng): Matter {
   return {
-    make: ({ pieces, pieceBytes }) =>
-      Array.from({ length: pieces }, () => {
-        const words = Uint32Array.from({ length: Math.ceil(pieceBytes / 4) }, () => prng.next());
-        return new Uint8Array(words.buffer, 0, pieceBytes);
+    make: (shape) =>
+      Array.from({ length: shape.pieces }, (_, index) => {
+        const length = lengthOf(shape, index);
+        const words = Uint32Array.from({ length: Math.ceil(length / 4) }, () => prng.next());
+        return new Uint8Array(words.buffer, 0, length);
       }),
     sha256: (piece) => crypto.sha256(piece),
     verified: (wanted, bytes) =>
@@ -43,11 +51,12 @@ export function weightlessMatter(crypto: Pick<Crypto, "sha256">): Matter {
   const read = new WeakMap<ArrayBufferLike, ReturnType<typeof decodeSignedManifest>>();
   let packages = 0;
   return {
-    make: ({ pieces, pieceBytes }) => {
+    make: (shape) => {
+      const { pieces, pieceBytes } = shape;
       const buffer = new ArrayBuffer(pieces * pieceBytes);
       const made = Array.from(
         { length: pieces },
-        (_, index) => new Uint8Array(buffer, index * pieceBytes, pieceBytes),
+        (_, index) => new Uint8Array(buffer, index * pieceBytes, lengthOf(shape, index)),
       );
       packages += 1;
       const own = made.map(({ byteOffset }) => {
@@ -74,4 +83,8 @@ export function weightlessMatter(crypto: Pick<Crypto, "sha256">): Matter {
       return decoded;
     },
   };
+}
+
+function lengthOf({ pieces, pieceBytes, lastBytes }: PackageShape, index: number): number {
+  return index === pieces - 1 ? (lastBytes ?? pieceBytes) : pieceBytes;
 }

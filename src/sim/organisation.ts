@@ -11,7 +11,7 @@ import { type AddressPlan, findAddresses, inventAddresses } from "./addresses.ts
 import { SimDevice } from "./device.ts";
 import { FlowNetwork } from "./flow/flow-network.ts";
 import { LAN, type Link, type LinkOptions } from "./link.ts";
-import { type Matter, realMatter, weightlessMatter } from "./matter.ts";
+import { type Matter, type PackageShape, realMatter, weightlessMatter } from "./matter.ts";
 import { makePackage, type SimPackage } from "./package.ts";
 import { SimServer } from "./server.ts";
 import { toyCrypto } from "./toy-crypto.ts";
@@ -51,6 +51,8 @@ export type OrganisationOptions = {
   readonly traced?: boolean;
   /** Stands between all programs and their functions. */
   readonly wrapCrypto?: (crypto: Crypto) => Crypto;
+  /** Where the server is; absent: at the first address of the Central Office. */
+  readonly server?: string;
 };
 
 /** A server and offices full of devices, joined by LANs and lines. */
@@ -71,7 +73,7 @@ export class Organisation {
   constructor(seed: number, offices: readonly SimOffice[], options: OrganisationOptions = {}) {
     const { grain = "packets", lanRate = LAN.rate, traced = true, wrapCrypto } = options;
     this.#offices = offices;
-    this.#plan = planOf(offices);
+    this.#plan = planOf(offices, options.server);
     this.world = new World(seed, (from, to) => this.#ways.links(from, to));
     this.world.traced = traced;
     const { prng } = this.world;
@@ -139,15 +141,12 @@ export class Organisation {
   }
 
   /** Makes a package that nobody has yet. */
-  makePackage(shape: { readonly pieces: number; readonly pieceBytes: number }): SimPackage {
+  makePackage(shape: PackageShape): SimPackage {
     return makePackage(this.#crypto, this.world.prng, this.#matter, shape);
   }
 
   /** Has the first device of the Central Office publish a package, and deploys it. */
-  deploy(
-    shape: { readonly pieces: number; readonly pieceBytes: number },
-    targets: Targets = { all: true },
-  ): SimPackage {
+  deploy(shape: PackageShape, targets: Targets = { all: true }): SimPackage {
     const simPackage = this.makePackage(shape);
     const publisher = this.office(this.#offices[0]?.name ?? "")[0];
     invariant(publisher !== undefined, "the Central Office has a device");
@@ -250,13 +249,13 @@ function officesByHost(offices: readonly SimOffice[], plan: AddressPlan): Map<st
 }
 
 /** Where everybody is: as entered, or invented where an office has no subnet. */
-function planOf(offices: readonly SimOffice[]): AddressPlan {
+function planOf(offices: readonly SimOffice[], server: string | undefined): AddressPlan {
   const entered = offices.flatMap(({ subnets, devices }) =>
     subnets === undefined ? [] : [{ subnets, devices }],
   );
   const plan =
     entered.length === offices.length
-      ? findAddresses(entered)
+      ? findAddresses(entered, server)
       : inventAddresses(offices.map(({ devices }) => devices));
   invariant(plan.ok, "all devices have room in the subnets of their offices");
   return plan.value;

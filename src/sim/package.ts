@@ -3,7 +3,7 @@ import { invariant } from "../base/invariant.ts";
 import type { Prng } from "../base/prng.ts";
 import { encodeManifest, encodeSignedManifest } from "../content/manifest-codec.ts";
 import type { Crypto } from "../effects/crypto.ts";
-import type { Matter } from "./matter.ts";
+import type { Matter, PackageShape } from "./matter.ts";
 
 /** A package as a publisher makes it, with its pieces. */
 export type SimPackage = {
@@ -20,15 +20,15 @@ export function simContentId(crypto: Crypto, body: Uint8Array): ContentId {
   return contentId;
 }
 
-/** Makes a package of equal pieces. */
+/** Makes a package of equal pieces, or of a shorter last one. */
 export function makePackage(
   crypto: Crypto,
   prng: Prng,
   matter: Matter,
-  shape: { readonly pieces: number; readonly pieceBytes: number },
+  shape: PackageShape,
 ): SimPackage {
   const pieces = matter.make(shape);
-  const sizeBytes = shape.pieces * shape.pieceBytes;
+  const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
   const sha256 = new Uint8Array(32);
   const body = encodeManifest({
     name: "package",

@@ -6,6 +6,7 @@ import {
   type Candidate,
   type CandidateFacts,
   compareCandidates,
+  decidingCriterion,
   rankCandidates,
   spaceClass,
 } from "./election.ts";
@@ -32,6 +33,17 @@ test("B8, SW14: the criteria decide in their order, and at last the device id", 
   const candidates = inOrder.map((facts, index) => ({ deviceId: id(index), facts }));
 
   expect(rankCandidates(candidates.toReversed())).toEqual(candidates);
+  const [last] = candidates.slice(-1);
+  expect(candidates.map((one) => last && decidingCriterion(one, last))).toEqual([
+    "freeBytes",
+    "preferred",
+    "desktop",
+    "serverOs",
+    "uptimeS",
+    "usableBytes",
+    "deviceId",
+    undefined,
+  ]);
 });
 
 test("B8, SW14: free space counts as a class, so that a download does not change the winner", () => {

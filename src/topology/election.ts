@@ -39,21 +39,48 @@ export function rankCandidates<C extends Candidate>(candidates: readonly C[]): C
   return [...candidates].sort(compareCandidates);
 }
 
+/** What decides between two candidates; `deviceId` where they are alike in all that is of use. */
+export type Criterion = keyof CandidateFacts | "deviceId";
+
 /**
  * Compares by row B8: free space (as a class), preferred, desktop, server OS, uptime, usable
  * space; then by device id, so that no two devices are equal. Negative where `a` is better.
  */
 export function compareCandidates(a: Candidate, b: Candidate): number {
-  return (
-    spaceClass(b.facts.freeBytes) - spaceClass(a.facts.freeBytes) ||
-    Number(b.facts.preferred) - Number(a.facts.preferred) ||
-    Number(b.facts.desktop) - Number(a.facts.desktop) ||
-    Number(b.facts.serverOs) - Number(a.facts.serverOs) ||
-    b.facts.uptimeS - a.facts.uptimeS ||
-    b.facts.usableBytes - a.facts.usableBytes ||
-    compareText(a.deviceId, b.deviceId)
-  );
+  for (const { compare } of CRITERIA) {
+    const order = compare(a, b);
+    if (order !== 0) return order;
+  }
+  return 0;
 }
+
+/** The first criterion that tells two candidates apart; `undefined` for one and the same. */
+export function decidingCriterion(a: Candidate, b: Candidate): Criterion | undefined {
+  return CRITERIA.find(({ compare }) => compare(a, b) !== 0)?.criterion;
+}
+
+/** The criteria, the first to decide first; each negative where `a` is better. */
+const CRITERIA: readonly {
+  readonly criterion: Criterion;
+  readonly compare: (a: Candidate, b: Candidate) => number;
+}[] = [
+  {
+    criterion: "freeBytes",
+    compare: (a, b) => spaceClass(b.facts.freeBytes) - spaceClass(a.facts.freeBytes),
+  },
+  {
+    criterion: "preferred",
+    compare: (a, b) => Number(b.facts.preferred) - Number(a.facts.preferred),
+  },
+  { criterion: "desktop", compare: (a, b) => Number(b.facts.desktop) - Number(a.facts.desktop) },
+  {
+    criterion: "serverOs",
+    compare: (a, b) => Number(b.facts.serverOs) - Number(a.facts.serverOs),
+  },
+  { criterion: "uptimeS", compare: (a, b) => b.facts.uptimeS - a.facts.uptimeS },
+  { criterion: "usableBytes", compare: (a, b) => b.facts.usableBytes - a.facts.usableBytes },
+  { criterion: "deviceId", compare: (a, b) => compareText(a.deviceId, b.deviceId) },
+];
 
 /**
  * The class of an amount of free space: floor(log2(GiB)), 0 below 1 GiB, at most

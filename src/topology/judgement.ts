@@ -17,7 +17,8 @@ export function judgeTree(drafts: readonly OfficeDraft[], findings: Finding[]): 
     }
   }
   judgeRoots(drafts, findings);
-  for (const draft of drafts) judgeParent(draft, byName, findings);
+  const cyclic = cyclicNames(drafts, byName);
+  for (const draft of drafts) judgeParent(draft, { byName, cyclic }, findings);
 }
 
 function judgeRoots(drafts: readonly OfficeDraft[], findings: Finding[]): void {
@@ -32,46 +33,95 @@ function judgeRoots(drafts: readonly OfficeDraft[], findings: Finding[]): void {
   }
 }
 
-function judgeParent(
-  draft: OfficeDraft,
-  byName: ReadonlyMap<string, OfficeDraft>,
-  findings: Finding[],
-): void {
+type Tree = {
+  readonly byName: ReadonlyMap<string, OfficeDraft>;
+  readonly cyclic: ReadonlySet<string>;
+};
+
+function judgeParent(draft: OfficeDraft, { byName, cyclic }: Tree, findings: Finding[]): void {
+  if (cyclic.has(draft.name)) {
+    findings.push(error("cycle", draft, "is above itself: change its parent."));
+    return;
+  }
+  if (draft.parent !== undefined && !byName.has(draft.parent)) {
+    const mend = `${likeText(draft.parent, byName)}add it, or name another parent`;
+    const why = `has the parent "${draft.parent}", which is no office in this list`;
+    findings.push(error("unknown-parent", draft, `${why}: ${mend}.`));
+    return;
+  }
   let steps = 0;
-  let at: OfficeDraft | undefined = draft;
-  while (at?.parent !== undefined && steps < OFFICE_DEPTH_MAX) {
-    const parent = byName.get(at.parent);
-    if (parent === undefined && at === draft) {
-      const sentence = `has the parent "${draft.parent}", which is no office in this list.`;
-      findings.push(error("unknown-parent", draft, sentence));
-    }
-    if (parent?.name === draft.name) {
-      findings.push(error("cycle", draft, "is above itself: change its parent."));
+  for (let at = draft; at.parent !== undefined && steps < OFFICE_DEPTH_MAX; steps += 1) {
+    const above = byName.get(at.parent);
+    const lost = above === undefined || cyclic.has(above.name);
+    if (lost) {
+      const end = above ?? at;
+      const why = `is not connected with the Central Office, because of "${end.name}" above it`;
+      findings.push(error("not-connected", draft, `${why}: mend row ${end.row}.`));
       return;
     }
-    at = parent;
-    steps += 1;
+    at = above;
   }
-  // Reached by offices below a cycle too; the cycle itself has been named then.
   if (steps >= OFFICE_DEPTH_MAX) {
     const sentence = `has ${OFFICE_DEPTH_MAX} or more offices above it: use fewer levels.`;
     findings.push(error("too-deep", draft, sentence));
   }
 }
 
+/** The offices that are above themselves. */
+function cyclicNames(
+  drafts: readonly OfficeDraft[],
+  byName: ReadonlyMap<string, OfficeDraft>,
+): ReadonlySet<string> {
+  const cyclic = new Set<string>();
+  const settled = new Set<string>();
+  for (const { name } of drafts) {
+    const path: string[] = [];
+    let at: string | undefined = name;
+    while (at !== undefined && !settled.has(at)) {
+      settled.add(at);
+      path.push(at);
+      at = byName.get(at)?.parent;
+    }
+    const from = at === undefined ? -1 : path.indexOf(at);
+    if (from >= 0) for (const one of path.slice(from)) cyclic.add(one);
+  }
+  return cyclic;
+}
+
+/** The office that was probably meant, where case or spaces alone differ. */
+function likeText(written: string, byName: ReadonlyMap<string, OfficeDraft>): string {
+  const plain = (text: string): string => text.toLowerCase().replaceAll(/[\s_-]+/g, "");
+  const like = [...byName.keys()].find((name) => plain(name) === plain(written));
+  return like === undefined ? "" : `did you mean "${like}"? Otherwise `;
+}
+
 /** Adds where an office's type and its place in the tree do not go well together (row B6). */
 export function judgeTypes(drafts: readonly OfficeDraft[], findings: Finding[]): void {
   const parents = new Set(drafts.map(({ parent }) => parent));
+  const types = new Map(drafts.map(({ name, type }) => [name, type]));
   for (const draft of drafts) {
-    if (draft.type === "vpn" && parents.has(draft.name)) {
-      const why = "is a VPN office, whose devices serve nobody, and has child offices";
-      findings.push(warning("vpn-with-children", draft, `${why}: put them under its parent.`));
-    }
-    if (draft.type === "wifi" && draft.parent === undefined) {
+    if (draft.type === "vpn") judgeVpn(draft, parents.has(draft.name), findings);
+    if (draft.type !== "wifi") continue;
+    if (draft.parent === undefined) {
       const why = "is a WiFi office without a parent";
       const mend = "name the wired office that it belongs to, or give it the type default";
       findings.push(warning("wifi-without-parent", draft, `${why}: ${mend}.`));
+    } else if (types.get(draft.parent) === "wifi") {
+      const why = `is a WiFi office below the WiFi office "${draft.parent}"`;
+      const mend = "name the wired office that it belongs to, or put both into one office";
+      findings.push(warning("wifi-below-wifi", draft, `${why}: ${mend}.`));
     }
+  }
+}
+
+function judgeVpn(draft: OfficeDraft, hasChildren: boolean, findings: Finding[]): void {
+  if (draft.parent === undefined) {
+    const why = "is the Central Office and of the type VPN, whose devices serve nobody";
+    const mend = "give it the type default, or put a wired office above it";
+    findings.push(warning("vpn-central", draft, `${why}: ${mend}.`));
+  } else if (hasChildren) {
+    const why = "is a VPN office, whose devices serve nobody, and has child offices";
+    findings.push(warning("vpn-with-children", draft, `${why}: put them under its parent.`));
   }
 }
 

@@ -53,6 +53,8 @@ test.each<readonly [string, readonly OfficeSpec[]]>([
   ["no-root", []],
   ["unknown-parent", [CENTRAL, { ...NORTH, parent: "South" }]],
   ["cycle", [CENTRAL, { ...NORTH, parent: "Depot" }, DEPOT]],
+  ["not-connected", [CENTRAL, { ...NORTH, parent: "South" }, DEPOT]],
+  ["not-connected", [CENTRAL, { ...NORTH, parent: "North" }, DEPOT]],
   ["two-roots", [CENTRAL, { name: "North", type: "default", subnets: ["10.1.0.0/16"] }]],
   ["overlapping-subnets", [CENTRAL, { ...NORTH, subnets: ["10.0.0.0/16"] }]],
   ["overlapping-subnets", [CENTRAL, { ...NORTH, subnets: ["10.0.255.0-10.1.0.9"] }]],
@@ -77,9 +79,39 @@ test.each<readonly [string, readonly OfficeSpec[]]>([
 
 test.each<readonly [string, readonly OfficeSpec[]]>([
   ["vpn-with-children", [CENTRAL, { ...NORTH, type: "vpn" }, DEPOT]],
+  ["vpn-central", [{ ...CENTRAL, type: "vpn" }, NORTH]],
   ["wifi-without-parent", [{ ...CENTRAL, type: "wifi" }]],
+  ["wifi-below-wifi", [CENTRAL, { ...NORTH, type: "wifi" }, DEPOT]],
 ])("B6: %s is worth a look, and no error", (code, entries) => {
   expect(built(entries).findings).toMatchObject([{ severity: "warning", code }]);
+});
+
+test("an office below a cycle is not connected, and no part of the cycle", () => {
+  const entries = [CENTRAL, { ...NORTH, parent: "Depot" }, DEPOT, { ...NORTH, name: "Below" }];
+  const others = entries.map((entry, index) => ({ ...entry, subnets: [`10.${index}.0.0/16`] }));
+
+  const findings = lintTopology(
+    [...others.slice(0, 3), { ...others[3], parent: "North" } as OfficeSpec],
+    [],
+  );
+
+  expect(findings.map(({ row, code }) => `${row} ${code}`)).toEqual([
+    "2 cycle",
+    "3 cycle",
+    "4 not-connected",
+  ]);
+});
+
+test("an unknown parent that differs by case or spaces alone is recognised", () => {
+  const findings = lintTopology(
+    [CENTRAL, { ...NORTH, parent: "central " }, { ...DEPOT, parent: "NORTH-" }],
+    [],
+  );
+
+  expect(findings.map(({ sentence }) => /did you mean "(.*?)"/.exec(sentence)?.[1])).toEqual([
+    "Central",
+    "North",
+  ]);
 });
 
 test("a finding names the row that the operator wrote", () => {

@@ -4,6 +4,7 @@ import { judgeOverlaps, judgeTree, judgeTypes, type OfficeDraft } from "./judgem
 import { NO_OFFICE, OFFICE_DEPTH_MAX, OFFICE_NAME_LENGTH_MAX } from "./limits.ts";
 import type { Finding, Office, OfficeSpec, OfficeType } from "./office.ts";
 import { PrefixMap, parseSubnet, type Subnet } from "./prefix.ts";
+import { judgeSuspicions } from "./suspicions.ts";
 
 /** Offices in a tree under the Central Office. */
 export type Topology = {
@@ -32,6 +33,7 @@ export function buildTopology(
   judgeTree(drafts, findings);
   judgeTypes(drafts, findings);
   judgeOverlaps(drafts, findings);
+  judgeSuspicions(drafts, findings);
   const central = drafts.find((draft) => draft.parent === undefined);
   if (findings.some(({ severity }) => severity === "error") || central === undefined) {
     return err(findings);
@@ -143,7 +145,8 @@ function draftOf(entry: OfficeSpec, row: number, findings: Finding[]): OfficeDra
     else say("bad-subnet", `Row ${row}, office "${office}": "${text}" ${parsed.problem}.`);
   }
   if (entry.subnets.length === 0) {
-    const sentence = `Row ${row}: office "${office}" has no subnet, so no device belongs to it.`;
+    const why = "has no subnet, so no device belongs to it";
+    const sentence = `Row ${row}: office "${office}" ${why}: enter its subnets.`;
     findings.push({ severity: "warning", code: "no-subnets", office, row, sentence });
   }
   const parent = entry.parent?.trim();

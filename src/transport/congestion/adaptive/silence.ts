@@ -177,9 +177,11 @@ export class Silence {
     this.#hold(nowUs, TURN_US + this.#prng.below(SECOND));
   }
 
+  /** A third of it is left to chance: two of ours that test at the same time would do so for ever. */
   #holdUs(roundUs: number): number {
     const doubled = 2 ** Math.max(0, this.#failures - 1);
-    return Math.min(HOLD_US_MAX, this.#rounds(2 * doubled, 1, roundUs));
+    const mostUs = Math.min(HOLD_US_MAX, 3 * doubled * Math.max(ROUND_US_MIN, roundUs));
+    return mostUs - this.#prng.below(mostUs / 3);
   }
 
   /** So many round trips, and a part of some more that is left to chance. */
