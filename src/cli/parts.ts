@@ -6,6 +6,7 @@ import type { Summary } from "../netperf/meter.ts";
 import type { ReceiveOptions } from "../netperf/receive.ts";
 import type { SendOptions } from "../netperf/send.ts";
 import type { ServerSettings } from "../server/settings.ts";
+import type { Trial } from "../sim/trial.ts";
 
 // Everything that the commands take from the rest of the product. It is loaded when a command
 // needs it: `branchline --help` should not wait for the web server.
@@ -95,6 +96,12 @@ export async function receiveNetperf(
 export async function sendNetperf(options: SendOptions, signal: AbortSignal): Promise<Summary> {
   const { send } = await import("../netperf/send.ts");
   return await send(options, signal);
+}
+
+/** Worlds in which everything goes wrong. */
+export async function loadTrial(): Promise<Pick<typeof Trial, "run">> {
+  const { Trial: trial } = await import("../sim/trial.ts");
+  return trial;
 }
 
 /** A log of JSON lines on standard error. */

@@ -12,6 +12,7 @@ import { addLineCommand } from "./commands/line.ts";
 import { addNetperfCommands } from "./commands/netperf.ts";
 import { addOriginCommands } from "./commands/origin.ts";
 import { addPublishCommands } from "./commands/publish.ts";
+import { addSelftestCommand } from "./commands/selftest.ts";
 import { addServerCommands } from "./commands/server.ts";
 import { addTopologyCommands } from "./commands/topology.ts";
 import { EXIT_HELP } from "./exit-codes.ts";
@@ -45,6 +46,7 @@ export function createProgram(host: CommandHost): Command {
   addExplainCommand(program, host);
   addNetperfCommands(program, host);
   addDemoCommand(program, host);
+  addSelftestCommand(program, host);
   addLineCommand(program, host);
   return program;
 }

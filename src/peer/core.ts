@@ -95,6 +95,12 @@ export class Core {
     });
   }
 
+  /** Whether this device fetches for its office; where nobody shares, nobody does (row B6). */
+  get holdsOffice(): boolean {
+    const { view, succession, options } = this;
+    return view.officeType !== "vpn" && succession.holder === options.deviceId;
+  }
+
   /** Who has answered on our LAN lately: what the server is told as proof of where we are. */
   witnesses(): readonly DeviceId[] {
     return this.discovered.witnesses();

@@ -68,9 +68,7 @@ export class ServerLink {
     this.#register(act, association);
     for (const entry of this.#core.contents.values()) entry.unreported = true;
     this.#tellProgress(act);
-    for (const [contentId, manifest] of this.#publications) {
-      this.#sendManifest(act, association, contentId, manifest);
-    }
+    this.#sendNextManifest(act);
     report(act, { kind: "server-connected" });
   }
 
@@ -93,10 +91,10 @@ export class ServerLink {
 
   /** Brings a manifest to the server, now or as soon as it can be reached. */
   publish(act: Act, contentId: ContentId, manifest: Uint8Array): void {
+    const isFirst = this.#publications.size === 0;
     this.#publications.set(contentId, manifest);
-    if (this.#state.kind === "up") {
-      this.#sendManifest(act, this.#state.association, contentId, manifest);
-    }
+    // The server takes one at a time: a second one would take the place of the first.
+    if (isFirst) this.#sendNextManifest(act);
   }
 
   /** What the device has said of itself has changed. */
@@ -138,6 +136,7 @@ export class ServerLink {
   onPublished(act: Act, contentId: ContentId): void {
     if (!this.#publications.delete(contentId)) return;
     report(act, { kind: "content-published", contentId });
+    this.#sendNextManifest(act);
   }
 
   /** The server refused the last thing it was asked for: only publications are refused. */
@@ -146,6 +145,7 @@ export class ServerLink {
     if (contentId === undefined) return;
     this.#publications.delete(contentId);
     report(act, { kind: "publication-refused", contentId, code, reason });
+    this.#sendNextManifest(act);
   }
 
   #register(act: Act, association: number): void {
@@ -171,7 +171,12 @@ export class ServerLink {
     this.#state = { kind: "connecting", association };
   }
 
-  #sendManifest(act: Act, association: number, contentId: ContentId, manifest: Uint8Array): void {
+  /** Brings the server the publication that has waited longest. */
+  #sendNextManifest(act: Act): void {
+    const [next] = this.#publications;
+    if (next === undefined || this.#state.kind !== "up") return;
+    const [contentId, manifest] = next;
+    const { association } = this.#state;
     for (let at = 0; at < manifest.length; at += PART_BYTES) {
       say(this.#core, act, association, {
         kind: "publish-part",
@@ -204,7 +209,7 @@ export class ServerLink {
       heldBytes: entry.heldBytes,
       ...entry.tally,
       farInBytes: [...entry.tally.farInBytes].map(([office, bytes]) => ({ office, bytes })),
-      rvp: this.#core.succession.holder === this.#core.options.deviceId,
+      rvp: this.#core.holdsOffice,
       problem: entry.problem.slice(0, 1_000),
       lineBusyMs: entry.state === "complete" ? 0 : Math.floor(this.#core.lineBusy.forUs / MS),
     };

@@ -4,11 +4,11 @@ import type { Core } from "./core.ts";
 
 /** Where an agent stands, for `branchline agent status`. */
 export function peerStatus(core: Core, serverConnected: boolean): PeerStatus {
-  const { view, contents, links, endpoint, options, succession } = core;
+  const { view, contents, links, endpoint } = core;
   return {
     office: view.office,
     serverConnected,
-    rvp: view.office !== "" && succession.holder === options.deviceId,
+    rvp: view.office !== "" && core.holdsOffice,
     lineBusyMs: Math.floor(core.lineBusy.forUs / MS),
     contents: [...contents.values()].map((entry) => ({
       contentId: entry.contentId,

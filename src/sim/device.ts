@@ -15,6 +15,8 @@ import type {
 } from "../peer/contract.ts";
 import { Peer } from "../peer/peer.ts";
 import type { CandidateFacts } from "../topology/election.ts";
+import type { MakeAssociations } from "../transport/associations.ts";
+import { SimClock } from "./clock.ts";
 import type { FlowNetwork } from "./flow/flow-network.ts";
 import type { Matter } from "./matter.ts";
 import type { SimOrigin } from "./origins.ts";
@@ -27,11 +29,27 @@ const DISK_US = 2 * MS;
 
 /** A device in a simulated world: the real brain, a simulated disk, and a power switch. */
 export class SimDevice implements Resident {
-  readonly host: string;
-  readonly deviceId: DeviceId;
-  readonly certificate: CertificateFacts;
+  #host: string;
+  readonly #machineId: string;
+  /** What it shows others it is; another one where it has enrolled anew. */
+  deviceId: DeviceId;
+  certificate: CertificateFacts;
   readonly store: SimStore;
+  readonly clock: SimClock = new SimClock();
   readonly events: PeerEvent[] = [];
+  /** How long its disk takes to answer. */
+  diskUs: number = DISK_US;
+  /** What its brain speaks to others through from the next start on; by default datagrams. */
+  makeAssociations: MakeAssociations | undefined;
+  /** Told what the brain is told, before it is, and whenever it asks its LAN. */
+  onTold: (input: PeerInput) => void = () => {};
+  onQuestion: () => void = () => {};
+  /** Told when a brain begins. */
+  onStart: () => void = () => {};
+  /** Told what the brain reports, after it was kept. */
+  onReport: (event: PeerEvent) => void = () => {};
+  /** While it sleeps: since when, and what waits for it to wake. */
+  #asleep: { readonly sinceUs: number; readonly waiting: (() => void)[] } | undefined;
   readonly #world: World;
   readonly #crypto: Crypto;
   readonly #matter: Matter;
@@ -70,7 +88,8 @@ export class SimDevice implements Resident {
     },
   ) {
     this.#world = world;
-    this.host = options.host;
+    this.#host = options.host;
+    this.#machineId = options.host;
     this.deviceId = options.deviceId;
     this.certificate = options.certificate;
     this.#crypto = options.crypto;
@@ -83,6 +102,14 @@ export class SimDevice implements Resident {
     this.start();
   }
 
+  get host(): string {
+    return this.#host;
+  }
+
+  wallS(): number {
+    return this.clock.wallS(this.#world.wallS);
+  }
+
   /** Whether the device is switched on. */
   get running(): boolean {
     return this.#peer !== undefined;
@@ -92,28 +119,32 @@ export class SimDevice implements Resident {
   start(): void {
     this.#boots += 1;
     const boot = this.#boots;
-    const { host, certificate } = this;
+    this.onStart();
+    const { host, certificate, makeAssociations } = this;
     const flows = this.#flows;
     this.#peer = new Peer({
       ...(flows && { makeAssociations: (own) => flows.endpoint(host, certificate, own) }),
+      ...(makeAssociations && { makeAssociations }),
       readManifest: this.#matter.readManifest,
       crypto: this.#crypto,
       seed: this.#world.prng.next(),
       bootId: boot,
       deviceId: this.deviceId,
       hostName: this.hostName,
-      hosts: [this.host],
+      hosts: [this.#host],
       portOffset: 0,
       facts: this.facts,
       server: { ...this.#server, ports: { kind: "table", table: SERVER_PORTS } },
       held: this.store.held(),
-      machineId: this.host,
+      machineId: this.#machineId,
       remembered: this.store.remembered,
     });
     const world = this.#world.add(this);
     this.store.answer = (input) => {
-      this.#world.plan(DISK_US, () => {
-        if (this.#boots === boot) this.#input(input, world);
+      this.#world.plan(this.diskUs, () => {
+        if (this.#boots !== boot) return;
+        this.store.onTold(input);
+        this.#input(input, world);
       });
     };
   }
@@ -121,29 +152,71 @@ export class SimDevice implements Resident {
   /** Cuts the power. */
   stop(): void {
     this.#peer = undefined;
+    this.#asleep = undefined;
     this.#boots += 1;
-    this.#world.remove(this.host);
-    this.#flows?.remove(this.host);
+    this.#world.remove(this.#host);
+    this.#flows?.remove(this.#host);
+  }
+
+  /** Nothing happens in the device any more, and nothing reaches it, until it wakes. */
+  sleep(): void {
+    if (!this.running) return;
+    this.#asleep ??= { sinceUs: this.#world.nowUs, waiting: [] };
+    this.#world.touch(this.#host);
+  }
+
+  /** @param stoodStill - Whether its counting clock stood still, as it does on some systems. */
+  wake(stoodStill: boolean): void {
+    const asleep = this.#asleep;
+    if (asleep === undefined) return;
+    this.#asleep = undefined;
+    if (stoodStill) this.clock.stoodStill(this.#world.nowUs - asleep.sinceUs);
+    this.#world.tell(this.#host, { kind: "woke" });
+    for (const happen of asleep.waiting) happen();
+    this.#world.touch(this.#host);
+  }
+
+  /** The device is somewhere else from now on, and notices. */
+  move(host: string): void {
+    const from = this.#host;
+    this.#host = host;
+    if (!this.running) return;
+    this.#world.moved(from, this);
+    this.tell({ kind: "addresses-changed", hosts: [host] });
+  }
+
+  /** Tells the brain something. */
+  tell(input: PeerInput): void {
+    if (this.running) this.#input(input, this.#world.outboxOf(this.#host));
   }
 
   /** Has the device publish a package that lies in its store. */
   publish(simPackage: SimPackage): void {
     const { contentId, signed, pieces } = simPackage;
     this.store.fill(contentId, signed, pieces);
-    const world = this.#world.add(this);
-    this.#input({ kind: "publish", contentId, manifest: signed }, world);
+    this.tell({ kind: "publish", contentId, manifest: signed });
   }
 
   step(nowUs: number, input: WorldInput, world: WorldOutbox): void {
-    this.#peer?.step(nowUs, input, this.#outbox(world));
+    // What comes to a machine that sleeps is lost.
+    if (this.#asleep !== undefined) return;
+    const told = this.onInput(input);
+    if (told !== undefined) this.#peer?.step(this.clock.ownUs(nowUs), told, this.#outbox(world));
   }
 
   due(): Due {
-    return this.#peer?.due() ?? NEVER;
+    if (this.#peer === undefined || this.#asleep !== undefined) return NEVER;
+    const { atUs, reason } = this.#peer.due();
+    return { atUs: this.clock.worldUs(atUs), reason };
   }
 
   status(): PeerStatus | undefined {
     return this.#peer?.status();
+  }
+
+  /** Bytes that are held for records of which parts are missing. */
+  get receivingBytes(): number {
+    return this.#peer?.heldBytes ?? 0;
   }
 
   /** Why each piece of a content came from where it came. */
@@ -157,9 +230,15 @@ export class SimDevice implements Resident {
   }
 
   #input(input: PeerInput, world: WorldOutbox): void {
+    if (this.#asleep !== undefined) {
+      this.#asleep.waiting.push(() => this.#input(input, world));
+      return;
+    }
     const told = this.onInput(this.#spoilt(input));
-    if (told !== undefined) this.#peer?.step(this.#world.nowUs, told, this.#outbox(world));
-    this.#world.touch(this.host);
+    if (told !== undefined) this.onTold(told);
+    const ownUs = this.clock.ownUs(this.#world.nowUs);
+    if (told !== undefined) this.#peer?.step(ownUs, told, this.#outbox(world));
+    this.#world.touch(this.#host);
   }
 
   #fetchRange(ticket: number, range: OriginRange, world: WorldOutbox): void {
@@ -201,6 +280,7 @@ export class SimDevice implements Resident {
       fetchRange: (ticket, range) => this.#fetchRange(ticket, range, world),
       broadcast: (bytes) => {
         this.questions += 1;
+        this.onQuestion();
         this.#world.broadcast(this.host, "discovery", bytes);
       },
       report: (event) => {
@@ -209,6 +289,7 @@ export class SimDevice implements Resident {
         const { kind } = event;
         if (kind === "content-finished") this.onFinished(event.contentId);
         this.#world.trace.push(`${this.#world.nowUs} ${this.host} ${kind}`);
+        this.onReport(event);
       },
     };
   }

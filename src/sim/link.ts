@@ -29,7 +29,8 @@ const HEADER_BYTES = 28;
 
 /** One direction of a link: a queue before a fixed rate, then a delay. */
 export class Link {
-  readonly #options: LinkOptions;
+  /** May be changed while datagrams are under way: a line becomes slower, or longer. */
+  options: LinkOptions;
   readonly #prng: Prng;
   #freeAtUs = 0;
   #carriedBytes = 0;
@@ -38,7 +39,7 @@ export class Link {
   cut = false;
 
   constructor(options: LinkOptions, prng: Prng) {
-    this.#options = options;
+    this.options = options;
     this.#prng = prng;
   }
 
@@ -54,7 +55,7 @@ export class Link {
 
   /** When each copy of a datagram arrives: none, one, or two times. */
   carry(nowUs: number, lengthBytes: number): readonly number[] {
-    const { rate, queueBytes, delayUs, jitterUs, lossPercent, duplicatePercent } = this.#options;
+    const { rate, queueBytes, delayUs, jitterUs, lossPercent, duplicatePercent } = this.options;
     const bytes = lengthBytes + HEADER_BYTES;
     const startUs = Math.max(nowUs, this.#freeAtUs);
     const waitingBytes = ((startUs - nowUs) * rate) / SECOND;

@@ -29,9 +29,11 @@ export type Matter = {
 export function realMatter(crypto: Pick<Crypto, "sha256">, prng: Prng): Matter {
   return {
     make: (shape) =>
-      Array.from({ length: shape.pieces }, (_, index) =>
-        Uint8Array.from({ length: lengthOf(shape, index) }, () => prng.below(256)),
-      ),
+      Array.from({ length: shape.pieces }, (_, index) => {
+        const length = lengthOf(shape, index);
+        const words = Uint32Array.from({ length: Math.ceil(length / 4) }, () => prng.next());
+        return new Uint8Array(words.buffer, 0, length);
+      }),
     sha256: (piece) => crypto.sha256(piece),
     verified: (wanted, bytes) =>
       equalBytes(crypto.sha256(bytes), wanted.sha256) ? bytes : undefined,

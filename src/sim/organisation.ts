@@ -1,4 +1,4 @@
-import { parseDeviceId } from "../base/ids.ts";
+import { type DeviceId, parseDeviceId } from "../base/ids.ts";
 import { invariant } from "../base/invariant.ts";
 import { GIB, SECOND } from "../base/units.ts";
 import { emptyState, type Targets } from "../coordinator/state.ts";
@@ -49,6 +49,8 @@ export type OrganisationOptions = {
   readonly lanRate?: number;
   /** Whether what devices report is kept; by default it is. */
   readonly traced?: boolean;
+  /** Stands between all programs and their functions. */
+  readonly wrapCrypto?: (crypto: Crypto) => Crypto;
   /** Where the server is; absent: at the first address of the Central Office. */
   readonly server?: string;
 };
@@ -69,7 +71,7 @@ export class Organisation {
   readonly #matter: Matter;
 
   constructor(seed: number, offices: readonly SimOffice[], options: OrganisationOptions = {}) {
-    const { grain = "packets", lanRate = LAN.rate, traced = true } = options;
+    const { grain = "packets", lanRate = LAN.rate, traced = true, wrapCrypto } = options;
     this.#offices = offices;
     this.#plan = planOf(offices, options.server);
     this.world = new World(seed, (from, to) => this.#ways.links(from, to));
@@ -81,7 +83,8 @@ export class Organisation {
       prng,
     });
     this.confined = this.#ways.confined;
-    this.#crypto = toyCrypto(prng);
+    const crypto = toyCrypto(prng);
+    this.#crypto = wrapCrypto?.(crypto) ?? crypto;
     const isFine = grain === "packets";
     this.#matter = isFine ? realMatter(this.#crypto, prng) : weightlessMatter(this.#crypto);
     const path = (from: string, to: string) => this.#ways.path(from, to);
@@ -98,6 +101,11 @@ export class Organisation {
   /** All devices of an office. */
   office(name: string): readonly SimDevice[] {
     return this.devices.get(name) ?? [];
+  }
+
+  /** Which offices there are, which line is whose, and in which office a host is. */
+  get ways(): Ways {
+    return this.#ways;
   }
 
   /** The line of an office towards it. */
@@ -159,6 +167,7 @@ export class Organisation {
     return new SimServer(this.world, {
       host: this.#plan.server,
       certificate: certificate("server", ORGANISATION),
+      crypto: this.#crypto,
       ...this.#associations(this.#plan.server, certificate("server", ORGANISATION)),
       state: {
         ...emptyState(1),
@@ -202,7 +211,7 @@ export class Organisation {
     return new SimDevice(this.world, {
       host: this.#hostAt(office, index),
       deviceId,
-      certificate: certificate("device", deviceId),
+      certificate: deviceCertificate(deviceId),
       crypto: this.#crypto,
       matter: this.#matter,
       flows: this.#flows,
@@ -270,6 +279,11 @@ function deviceIdAt(office: number, index: number) {
   const deviceId = parseDeviceId(digits);
   invariant(deviceId !== undefined, "a device id has 32 digits");
   return deviceId;
+}
+
+/** The certificate that the authority gives a device for an id. */
+export function deviceCertificate(deviceId: DeviceId): CertificateFacts {
+  return certificate("device", deviceId);
 }
 
 function certificate(role: Role, id: string): CertificateFacts {

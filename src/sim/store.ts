@@ -1,5 +1,6 @@
 import { Bitset } from "../base/bitset.ts";
 import type { ContentId } from "../base/ids.ts";
+import type { Prng } from "../base/prng.ts";
 import type { Manifest } from "../content/manifest.ts";
 import type { HeldContent, PieceRange, StorageInput, StorageOutbox } from "../effects/storage.ts";
 import type { Matter } from "./matter.ts";
@@ -12,11 +13,25 @@ type Stored = {
   finished: boolean;
 };
 
-/** A device's content store in memory; what it answered for survives a crash of its device. */
+/** A change of the disk that is not durable before the device has been told so. */
+type Write = {
+  readonly answer: StorageInput | undefined;
+  readonly pieceBytes: number;
+  readonly undo: () => void;
+};
+
+/** Most changes by which nobody waits for an answer that are not durable yet. */
+const UNANSWERED_MAX = 4;
+
+/**
+ * A device's content store in memory. What it answered for survives a power cut; of what it did not
+ * answer for yet, the last changes may be gone.
+ */
 export class SimStore implements StorageOutbox {
   readonly #matter: Matter;
   readonly #contents = new Map<ContentId, Stored>();
   readonly #delivered = new Set<ContentId>();
+  readonly #writes: Write[] = [];
   /** Whether the disk has no room for anything more. */
   full = false;
   /** How often a piece was hashed again. */
@@ -69,8 +84,11 @@ export class SimStore implements StorageOutbox {
     if (!this.#contents.has(contentId)) {
       this.#contents.set(contentId, { signed, manifest, pieces: [], finished: false });
     }
-    const pieces = this.held().find((held) => held.contentId === contentId)?.pieces;
-    this.answer({ kind: "content-created", contentId, pieces: pieces ?? new Uint8Array(0) });
+    const pieces = this.#piecesOf(contentId);
+    this.#write({ kind: "content-created", contentId, pieces }, () => {
+      const created = this.#contents.get(contentId);
+      if (created?.pieces.every((bytes) => bytes === undefined)) this.#contents.delete(contentId);
+    });
   }
 
   storePiece(contentId: ContentId, piece: number, bytes: Uint8Array): void {
@@ -88,8 +106,12 @@ export class SimStore implements StorageOutbox {
       this.answer({ kind: "piece-rejected", contentId, piece, cause: "disk", problem });
       return;
     }
+    const before = stored.pieces[piece];
     stored.pieces[piece] = kept;
-    this.answer({ kind: "piece-stored", contentId, piece });
+    const undo = (): void => {
+      stored.pieces[piece] = before;
+    };
+    this.#write({ kind: "piece-stored", contentId, piece }, undo, bytes.length);
   }
 
   readPiece(ticket: number, contentId: ContentId, range: PieceRange): void {
@@ -104,10 +126,26 @@ export class SimStore implements StorageOutbox {
     const stored = this.#contents.get(contentId);
     if (stored === undefined) return;
     const { pieces, manifest } = stored;
-    if (manifest.pieces.some((_, piece) => pieces[piece] === undefined)) return;
+    let whole = true;
+    for (const [piece, wanted] of manifest.pieces.entries()) {
+      const bytes = pieces[piece];
+      if (bytes !== undefined && this.#matter.verified(wanted, bytes) !== undefined) continue;
+      pieces[piece] = undefined;
+      whole = false;
+    }
+    if (!whole) {
+      const held = this.#piecesOf(contentId);
+      const problem = "the complete transfer does not verify";
+      this.answer({ kind: "content-unfinished", contentId, pieces: held, problem });
+      return;
+    }
+    const wasDelivered = this.#delivered.has(contentId);
     stored.finished = true;
     this.#delivered.add(contentId);
-    this.answer({ kind: "content-finished", contentId });
+    this.#write({ kind: "content-finished", contentId }, () => {
+      stored.finished = false;
+      if (!wasDelivered) this.#delivered.delete(contentId);
+    });
   }
 
   recheckPiece(contentId: ContentId, piece: number): void {
@@ -146,13 +184,65 @@ export class SimStore implements StorageOutbox {
     stored.pieces[piece] = bytes;
   }
 
+  /** What the disk holds of a piece. */
+  bytesOf(contentId: ContentId, piece: number): Uint8Array | undefined {
+    return this.#contents.get(contentId)?.pieces[piece];
+  }
+
+  /** The device has been told something: what was done before that is durable. */
+  onTold(input: StorageInput): void {
+    const at = this.#writes.findIndex(({ answer }) => answer === input);
+    if (at >= 0) this.#writes.splice(0, at + 1);
+  }
+
+  /**
+   * The power goes: of the last changes that nobody was told of, some were made and some not. A
+   * piece that was half written does not stand in the index, and so was not.
+   *
+   * @returns How many changes are gone.
+   */
+  cutPower(prng: Prng): number {
+    const lost = prng.below(this.#writes.length + 1);
+    const writes = this.#writes.splice(0);
+    for (const { undo } of writes.slice(writes.length - lost).reverse()) undo();
+    return lost;
+  }
+
+  /** Bytes of pieces that it was given and has not answered for. */
+  get waitingBytes(): number {
+    return this.#writes.reduce((bytes, write) => bytes + write.pieceBytes, 0);
+  }
+
   /** Whether a content has been handed over. */
   isDelivered(contentId: ContentId): boolean {
     return this.#delivered.has(contentId);
   }
 
   remember(name: string, bytes: Uint8Array): void {
+    const before = this.remembered.get(name);
     this.remembered.set(name, bytes);
+    this.#writes.push({
+      answer: undefined,
+      pieceBytes: 0,
+      undo: () => {
+        if (before === undefined) this.remembered.delete(name);
+        else this.remembered.set(name, before);
+      },
+    });
+    // Nobody is told when it is durable: the latest few may not be.
+    while (this.#writes.length > UNANSWERED_MAX && this.#writes[0]?.answer === undefined) {
+      this.#writes.shift();
+    }
+  }
+
+  #piecesOf(contentId: ContentId): Uint8Array {
+    const pieces = this.held().find((held) => held.contentId === contentId)?.pieces;
+    return pieces ?? new Uint8Array(0);
+  }
+
+  #write(answer: StorageInput, undo: () => void, pieceBytes = 0): void {
+    this.#writes.push({ answer, pieceBytes, undo });
+    this.answer(answer);
   }
 }
 

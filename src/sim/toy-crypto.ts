@@ -35,7 +35,13 @@ function digest(lengthBytes: number, parts: readonly Uint8Array[]): Uint8Array {
   let state = 0x81_1c_9d_c5;
   for (const part of parts) {
     state = Math.imul(state ^ part.length, 0x01_00_01_93);
-    for (let index = 0; index < part.length; index += 1) {
+    const words = part.length >> 2;
+    const view = new DataView(part.buffer, part.byteOffset, part.length);
+    for (let word = 0; word < words; word += 1) {
+      state = Math.imul(state ^ view.getInt32(4 * word, true), 0x01_00_01_93);
+      state ^= state >>> 15;
+    }
+    for (let index = 4 * words; index < part.length; index += 1) {
       state = Math.imul(state ^ (part[index] ?? 0), 0x01_00_01_93);
     }
   }

@@ -23,7 +23,7 @@ export class Ways {
   readonly #parents: ReadonlyMap<string, string | undefined>;
   readonly #lines = new Map<string, Line>();
   readonly #delays = new Map<string, number>();
-  readonly #officeByHost: ReadonlyMap<string, string>;
+  readonly #officeByHost: Map<string, string>;
   readonly #lan: Link;
   readonly #lanRate: number;
   /** What a device's own port carries, made when something first flows through it. */
@@ -41,7 +41,7 @@ export class Ways {
     },
   ) {
     const { officeByHost, lanRate, prng } = options;
-    this.#officeByHost = officeByHost;
+    this.#officeByHost = new Map(officeByHost);
     this.#lanRate = lanRate;
     this.#parents = new Map(places.map(({ name, parent }) => [name, parent]));
     this.#lan = new Link({ ...LAN, rate: Number.POSITIVE_INFINITY }, prng);
@@ -63,6 +63,16 @@ export class Ways {
   /** The office that a host is in. */
   officeOf(host: string): string {
     return this.#officeByHost.get(host) ?? "";
+  }
+
+  /** From now on a host, of whomever, is in this office. */
+  locate(host: string, office: string): void {
+    this.#officeByHost.set(host, office);
+  }
+
+  /** Whether an office has a line of its own. */
+  hasLine(office: string): boolean {
+    return this.#lines.has(office);
   }
 
   parentOf(office: string): string | undefined {
@@ -99,8 +109,8 @@ export class Ways {
     const toOffice = this.officeOf(to);
     if (fromOffice === toOffice) return [];
     if (this.confined.has(from) || this.confined.has(to)) return undefined;
-    const up = this.#pathUp(fromOffice);
-    const down = this.#pathUp(toOffice);
+    const up = this.pathUp(fromOffice);
+    const down = this.pathUp(toOffice);
     const climbed = up.filter((office) => !down.includes(office));
     const descended = down.filter((office) => !up.includes(office)).reverse();
     return [
@@ -113,7 +123,8 @@ export class Ways {
     });
   }
 
-  #pathUp(office: string): readonly string[] {
+  /** An office and those above it. */
+  pathUp(office: string): readonly string[] {
     const path = [office];
     for (let at = this.parentOf(office); at !== undefined; at = this.parentOf(at)) path.push(at);
     return path;

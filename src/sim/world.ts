@@ -1,4 +1,5 @@
 import { Deadlines } from "../base/deadlines.ts";
+import { invariant } from "../base/invariant.ts";
 import type { Due } from "../base/machine.ts";
 import { Prng } from "../base/prng.ts";
 import type { Channel } from "../effects/channels.ts";
@@ -19,12 +20,14 @@ export type WorldOutbox = NetworkOutbox & HandshakeOutbox;
 export type Resident = {
   readonly host: string;
   readonly certificate: CertificateFacts | undefined;
+  /** What its wall clock shows; absent: the right time. */
+  wallS?(): number;
   step(nowUs: number, input: WorldInput, outbox: WorldOutbox): void;
   due(): Due;
 };
 
 /** A datagram on its way. */
-type Parcel = {
+export type Parcel = {
   readonly from: string;
   readonly to: string;
   readonly channel: Channel;
@@ -63,6 +66,12 @@ export class World {
   traced = true;
   /** Whether every datagram is written to the trace. */
   traceDatagrams = false;
+  /** What becomes of a datagram before it leaves: it, another one in its place, several, or none. */
+  wire: (parcel: Parcel) => readonly Parcel[] = (parcel) => [parcel];
+  /** Whether a handshake of the program at this address comes to nothing. */
+  handshakeFails: (host: string) => boolean = () => false;
+  /** Told of everything that a program is told. */
+  onDelivery: (host: string, input: WorldInput) => void = () => {};
 
   /** `linksBetween` says over which links a datagram goes, in this order; over none it is lost. */
   constructor(seed: number, linksBetween: (from: string, to: string) => readonly Link[]) {
@@ -83,7 +92,8 @@ export class World {
   add(resident: Resident): WorldOutbox {
     const handshakes = new SimHandshakes({
       facts: resident.certificate,
-      wallS: () => this.wallS,
+      wallS: () => resident.wallS?.() ?? this.wallS,
+      fails: () => this.handshakeFails(resident.host),
       emit: (input) => this.plan(0, () => this.#deliver(resident, input)),
     });
     const outbox: WorldOutbox = {
@@ -117,6 +127,26 @@ export class World {
   touch(host: string): void {
     const known = this.#residents.get(host);
     if (known !== undefined) this.#touched.add(known);
+  }
+
+  /** The way out of the program at an address. */
+  outboxOf(host: string): WorldOutbox {
+    const known = this.#residents.get(host);
+    invariant(known !== undefined, "there is a program at the address");
+    return known.outbox;
+  }
+
+  /** A program has another address from now on; what it was doing goes on. */
+  moved(from: string, { host }: Resident): void {
+    const known = this.#residents.get(from);
+    if (known === undefined) return;
+    this.#residents.delete(from);
+    this.#residents.set(host, known);
+  }
+
+  /** Sends a datagram that no brain has made. */
+  inject({ from, to, channel, bytes }: Parcel): void {
+    this.#carry(from, to, channel, bytes);
   }
 
   /** Takes the program at an address away, as a power cut does. */
@@ -175,16 +205,19 @@ export class World {
   #deliver(resident: Resident, input: WorldInput): void {
     const known = this.#residents.get(resident.host);
     if (known?.resident !== resident) return;
+    this.onDelivery(resident.host, input);
     resident.step(this.#nowUs, input, known.outbox);
     this.#touched.add(known);
   }
 
   #carry(from: string, to: string, channel: Channel, bytes: Uint8Array): void {
-    const links = this.#linksBetween(from, to);
-    if (this.traceDatagrams) {
-      this.trace.push(`${this.#nowUs} ${from} ${to} ${channel} ${bytes.length} ${links.length}`);
+    for (const parcel of this.wire({ from, to, channel, bytes })) {
+      const links = this.#linksBetween(parcel.from, parcel.to);
+      if (this.traceDatagrams) {
+        this.trace.push(`${this.#nowUs} ${from} ${to} ${channel} ${bytes.length} ${links.length}`);
+      }
+      if (links.length > 0) this.#hop(parcel, links, 0);
     }
-    if (links.length > 0) this.#hop({ from, to, channel, bytes }, links, 0);
   }
 
   /**

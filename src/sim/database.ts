@@ -1,0 +1,123 @@
+import type { ContentId } from "../base/ids.ts";
+import { unreachable } from "../base/invariant.ts";
+import type {
+  AccusationRow,
+  Change,
+  ContentRow,
+  CoordinatorState,
+  DeploymentRow,
+  DeviceRow,
+  LedgerRow,
+  ProgressRow,
+} from "../coordinator/state.ts";
+
+/** The server's database in memory: what it has committed, and nothing else. */
+export class SimDatabase {
+  #epoch: number;
+  #offices: Pick<CoordinatorState, "offices" | "officeKeys">;
+  #origins: CoordinatorState["origins"];
+  readonly #devices: Map<string, DeviceRow>;
+  readonly #contents: Map<string, ContentRow>;
+  readonly #deployments: Map<string, DeploymentRow>;
+  readonly #progress: Map<string, ProgressRow>;
+  readonly #ledger: Map<string, LedgerRow>;
+  readonly #accusations: Map<string, AccusationRow>;
+  readonly #manifests: Map<ContentId, Uint8Array>;
+
+  constructor(state: CoordinatorState, manifests: ReadonlyMap<ContentId, Uint8Array> = new Map()) {
+    this.#epoch = state.epoch;
+    this.#offices = { offices: state.offices, officeKeys: new Map(state.officeKeys) };
+    this.#origins = state.origins;
+    this.#devices = new Map(state.devices.map((row) => [row.deviceId, row]));
+    this.#contents = new Map(state.contents.map((row) => [row.contentId, row]));
+    this.#deployments = new Map(state.deployments.map((row) => [row.deploymentId, row]));
+    this.#progress = new Map(
+      state.progress.map((row) => [keyOf(row.contentId, row.deviceId), row]),
+    );
+    this.#ledger = new Map(state.ledger.map((row) => [keyOf(row.contentId, row.office), row]));
+    this.#accusations = new Map(
+      state.accusations.map((row) => [keyOf(row.reporter, row.accused), row]),
+    );
+    this.#manifests = new Map(manifests);
+  }
+
+  /** Begins the next epoch, which follows the wall clock as the real one does. */
+  start(wallS: number): CoordinatorState {
+    this.#epoch = Math.max(this.#epoch + 1, wallS);
+    return this.#state();
+  }
+
+  /** The signed manifest of a published content. */
+  manifest(contentId: ContentId): Uint8Array | undefined {
+    return this.#manifests.get(contentId);
+  }
+
+  /** A copy, as a backup is. */
+  copy(): SimDatabase {
+    return new SimDatabase(this.#state(), this.#manifests);
+  }
+
+  /** Takes in a change. */
+  apply(change: Change): void {
+    switch (change.kind) {
+      case "device-put":
+        this.#devices.set(change.device.deviceId, change.device);
+        break;
+      case "content-add":
+        this.#contents.set(change.content.contentId, change.content);
+        this.#manifests.set(change.content.contentId, change.manifest);
+        break;
+      case "offices-replace":
+        this.#offices = { offices: change.offices, officeKeys: new Map(change.officeKeys) };
+        break;
+      case "deployment-add":
+        this.#deployments.set(change.deployment.deploymentId, change.deployment);
+        break;
+      case "deployment-finish": {
+        const { deploymentId, finishedAtMs } = change;
+        const row = this.#deployments.get(deploymentId);
+        if (row !== undefined) this.#deployments.set(deploymentId, { ...row, finishedAtMs });
+        break;
+      }
+      case "progress-put": {
+        const { contentId, deviceId } = change.progress;
+        this.#progress.set(keyOf(contentId, deviceId), change.progress);
+        break;
+      }
+      case "ledger-put":
+        this.#ledger.set(keyOf(change.row.contentId, change.row.office), change.row);
+        break;
+      case "origins-replace":
+        this.#origins = change.origins;
+        break;
+      case "accusation-put": {
+        const { reporter, accused } = change.accusation;
+        this.#accusations.set(keyOf(reporter, accused), change.accusation);
+        break;
+      }
+      case "accusation-remove":
+        this.#accusations.delete(keyOf(change.reporter, change.accused));
+        break;
+      default:
+        unreachable(change);
+    }
+  }
+
+  #state(): CoordinatorState {
+    return {
+      epoch: this.#epoch,
+      ...this.#offices,
+      origins: this.#origins,
+      devices: [...this.#devices.values()],
+      contents: [...this.#contents.values()],
+      deployments: [...this.#deployments.values()],
+      progress: [...this.#progress.values()],
+      ledger: [...this.#ledger.values()],
+      accusations: [...this.#accusations.values()],
+    };
+  }
+}
+
+function keyOf(one: string, other: string): string {
+  return `${one} ${other}`;
+}
