@@ -4,6 +4,7 @@ import { Endpoint } from "../transport/endpoint.ts";
 import { agreement, lacking } from "./checkers/agreement.ts";
 import type { Checker, Violation } from "./checkers/checker.ts";
 import { copies } from "./checkers/copies.ts";
+import { counts } from "./checkers/counts.ts";
 import { holders } from "./checkers/holders.ts";
 import { ledger } from "./checkers/ledger.ts";
 import { roles } from "./checkers/roles.ts";
@@ -103,6 +104,7 @@ export class Trial {
     const copied = copies(parts);
     this.#checkers = [
       truth(parts),
+      counts(parts),
       copied,
       ledger(parts, copied),
       roles(parts),
