@@ -52,6 +52,9 @@ export type TrialResult = {
 /** How often it is looked at what no event tells. */
 const LOOK_US = SECOND;
 
+/** How long everybody has to find the server, before anything goes wrong. */
+const BEGINNING_US = 30 * SECOND;
+
 /** How long devices have to agree on who fetches, and the server to hear of everything. */
 const SETTLING_US = 20 * SECOND;
 
@@ -114,10 +117,10 @@ export class Trial {
   }
 
   #run(): TrialResult {
-    const { organisation, world } = this.#scene;
+    const { world } = this.#scene;
     this.#options.sabotage?.(this.#scene);
     try {
-      organisation.settle();
+      this.#begin();
       this.#storm();
       this.#calm();
     } catch (error) {
@@ -251,6 +254,14 @@ export class Trial {
     // It began before anybody looked on.
     device.stop();
     device.start();
+  }
+
+  /** Everybody finds the server before anything happens. */
+  #begin(): void {
+    const { world, organisation, devices } = this.#scene;
+    const isThere = () => organisation.server.coordinator.counts().present === devices.length;
+    world.runUntil(world.nowUs + BEGINNING_US, () => isThere() || this.#isBroken());
+    world.runUntil(world.nowUs + SECOND, this.#isBroken);
   }
 
   /** Things are deployed, and go wrong. */
