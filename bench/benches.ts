@@ -9,6 +9,7 @@ import { LINK_CUT } from "./link-cut.ts";
 import { OFFICE } from "./office.ts";
 import { OFFICE_TYPES } from "./office-types.ts";
 import { ORIGIN } from "./origin.ts";
+import { PLANTED_BUGS_BENCH } from "./planted-bugs.ts";
 import { ROAM } from "./roam.ts";
 import { RVP_LOSS } from "./rvp-loss.ts";
 import { SERVER_LOSS } from "./server-loss.ts";
@@ -38,4 +39,5 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["sim-100k", SIM_100K],
   ["sim-10k", SIM_10K],
   ["sim-office", SIM_OFFICE],
+  ["planted-bugs", PLANTED_BUGS_BENCH],
 ]);

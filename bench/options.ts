@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { GIB, KIB, MIB } from "../src/base/units.ts";
+import { readQuantity, SIZE_UNITS } from "../src/cli/quantities.ts";
 import { OperatorError } from "../src/runtime/operator-error.ts";
 
 /** What others use a line for: a transfer without an end, or pages with pauses. */
@@ -135,25 +135,14 @@ function parse(args: readonly string[]) {
 const SIZE_TEXT = "256MiB";
 const RATE_TEXT = "50Mbit";
 
-const SIZE_UNITS: Readonly<Record<string, number>> = {
-  B: 1,
-  KiB: KIB,
-  MiB: MIB,
-  GiB: GIB,
-  kB: 1e3,
-  MB: 1e6,
-  GB: 1e9,
-};
-
 const RATE_UNITS: Readonly<Record<string, number>> = { kbit: 1e3, Mbit: 1e6, Gbit: 1e9 };
 
-const readSize = (text: string): number => readQuantity(text, SIZE_UNITS);
-const readRate = (text: string): number => readQuantity(text, RATE_UNITS);
+const readSize = (text: string): number => readUnits(text, SIZE_UNITS);
+const readRate = (text: string): number => readUnits(text, RATE_UNITS);
 
-function readQuantity(text: string, units: Readonly<Record<string, number>>): number {
-  const [, digits, unit = ""] = /^(\d+(?:\.\d+)?)([A-Za-z]+)$/.exec(text) ?? [];
-  const factor = units[unit];
-  if (digits !== undefined && factor !== undefined) return Math.round(Number(digits) * factor);
+function readUnits(text: string, units: Readonly<Record<string, number>>): number {
+  const value = readQuantity(text, units);
+  if (value !== undefined) return value;
   const known = Object.keys(units).join(", ");
   throw new OperatorError("usage-arguments", `${text} needs a number and a unit: ${known}.`);
 }

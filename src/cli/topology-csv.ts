@@ -20,9 +20,13 @@ export type TopologyFile = {
 
 /** Reads a topology from a CSV file. @throws OperatorError `topology-file`. */
 export async function readTopologyCsv(file: string): Promise<TopologyFile> {
-  let text: string;
+  return parseTopologyCsv(await readCsvText(file), file);
+}
+
+/** Reads the text of a CSV file. @throws OperatorError `topology-file`. */
+export async function readCsvText(file: string): Promise<string> {
   try {
-    text = await readFile(file, "utf8");
+    return await readFile(file, "utf8");
   } catch (cause) {
     throw new OperatorError(
       "topology-file",
@@ -30,7 +34,6 @@ export async function readTopologyCsv(file: string): Promise<TopologyFile> {
       { cause },
     );
   }
-  return parseTopologyCsv(text, file);
 }
 
 /**
@@ -48,7 +51,10 @@ export function parseTopologyCsv(text: string, file: string): TopologyFile {
   const missing = TOPOLOGY_COLUMNS.filter((_, index) => places[index] === -1);
   if (missing.length > 0) {
     const names = TOPOLOGY_COLUMNS.join(",");
-    const problem = `The first line lacks ${missing.join(" and ")}: it must name ${names}.`;
+    const first = heading?.cells.join(",") ?? "";
+    const split = /[;\t]/.test(first) ? " Its cells must be separated by commas." : "";
+    const lacks = `The first line lacks ${missing.join(" and ")}`;
+    const problem = `${lacks}: it must name ${names}.${split}`;
     throw refusal(file, heading?.line ?? 1, problem);
   }
   const offices = new Map<string, Draft>();
@@ -94,7 +100,8 @@ function escapeFormula(cell: string): string {
   return /^(?:[=+\-@\t\r]|'[=+\-@\t\r'])/.test(cell) ? `'${cell}` : cell;
 }
 
-function unescapeFormula(cell: string): string {
+/** The cell as it was before a spreadsheet was kept from calculating it. */
+export function unescapeFormula(cell: string): string {
   return /^'[=+\-@\t\r']/.test(cell) ? cell.slice(1) : cell;
 }
 
@@ -102,7 +109,8 @@ function csvCell(cell: string): string {
   return /[",\r\n]|^\s|\s$/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 
-type Row = { readonly line: number; readonly cells: readonly string[] };
+/** A row of a CSV file, and the line at which it begins. */
+export type Row = { readonly line: number; readonly cells: readonly string[] };
 
 type Draft = {
   readonly row: number;
@@ -134,14 +142,15 @@ function addRow(offices: Map<string, Draft>, row: Row, findings: Finding[]): voi
   draft.subnets.push(...subnets.filter((part) => part !== ""));
 }
 
-function rowError(row: number, office: string, problem: string): Finding {
+/** Says what is wrong with a row. */
+export function rowError(row: number, office: string, problem: string): Finding {
   const about = office === "" ? "" : `office "${office}" `;
   const sentence = `Row ${row}: ${about}${problem}.`;
   return { severity: "error", code: "bad-row", office, row, sentence };
 }
 
 /** Splits CSV into rows; cells are trimmed unless they are quoted. */
-function csvRows(text: string, file: string): readonly Row[] {
+export function csvRows(text: string, file: string): readonly Row[] {
   const rows: Row[] = [];
   let cells: string[] = [];
   let line = 1;

@@ -284,10 +284,10 @@ export class SimDevice implements Resident {
         this.#world.broadcast(this.host, "discovery", bytes);
       },
       report: (event) => {
-        if (!this.#world.traced) return;
-        this.events.push(event);
         const { kind } = event;
         if (kind === "content-finished") this.onFinished(event.contentId);
+        if (!this.#world.traced) return;
+        this.events.push(event);
         this.#world.trace.push(`${this.#world.nowUs} ${this.host} ${kind}`);
         this.onReport(event);
       },
