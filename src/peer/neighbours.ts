@@ -77,6 +77,11 @@ export class Neighbours {
     return (this.#uselessUntilUs.get(deviceId) ?? 0) > nowUs;
   }
 
+  /** Something else is wanted than before: who knew nothing of that may know this. */
+  forgetUseless(): void {
+    this.#uselessUntilUs.clear();
+  }
+
   /** The device has moved, or the line is back: everyone is tried again at once. */
   forgetFailures(): void {
     this.#backoff.clear();

@@ -464,6 +464,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
 
   #onDeployments(act: Act, deployments: Deployments): void {
     if (isOlder(deployments, this.#deployments)) return;
+    const known = new Set(this.#deployments?.deployments.map(({ contentId }) => contentId));
+    const news = deployments.deployments.some(({ contentId }) => !known.has(contentId));
+    if (news) this.#neighbours.forgetUseless();
     this.#deployments = deployments;
     this.#memory.keep(act, deployments);
     this.#states.onDeployments(act, deployments.deployments);

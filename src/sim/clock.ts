@@ -9,16 +9,16 @@ export class SimClock {
   /** What the counting clock shows. Where it goes at the right rate it is the world's. */
   ownUs(worldUs: number): number {
     const passedUs = worldUs - this.#worldUs;
-    return this.#ownUs + (this.#rate === 1 ? passedUs : Math.floor(passedUs * this.#rate));
+    return this.#ownUs + Math.floor(passedUs * this.#rate);
   }
 
   /** When the counting clock shows a time, or has just passed it. */
   worldUs(ownUs: number): number {
     const passedUs = ownUs - this.#ownUs;
     if (!Number.isFinite(ownUs)) return ownUs;
-    const worldUs = this.#worldUs + passedUs / this.#rate;
-    // Rounded down it would be called too early, and again at once, for ever.
-    return this.ownUs(worldUs) >= ownUs ? worldUs : Math.ceil(worldUs) + 2;
+    const worldUs = Math.ceil(this.#worldUs + passedUs / this.#rate);
+    // Too early by a rounding it would be called again at once, for ever.
+    return this.ownUs(worldUs) >= ownUs ? worldUs : worldUs + 1;
   }
 
   /** Has the counting clock go faster or slower from now on. */

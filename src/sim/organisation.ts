@@ -206,6 +206,21 @@ export class Organisation {
     return { makeAssociations };
   }
 
+  /** Another machine with the identity of a device, at this address, and with an empty disk. */
+  copyOf({ deviceId, certificate: own, hostName, facts }: SimDevice, host: string): SimDevice {
+    return new SimDevice(this.world, {
+      host,
+      deviceId,
+      certificate: own,
+      crypto: this.#crypto,
+      matter: this.#matter,
+      flows: this.#flows,
+      server: { host: this.#plan.server, organisation: ORGANISATION },
+      hostName,
+      facts,
+    });
+  }
+
   #makeDevice(office: number, index: number): SimDevice {
     const deviceId = deviceIdAt(office, index);
     return new SimDevice(this.world, {

@@ -43,6 +43,10 @@ export class Scene {
   backup: SimDatabase | undefined;
   /** Whether the server has forgotten something. */
   restored: boolean = false;
+  /** Whether a backup may be gone back to. */
+  mayRestore: boolean = true;
+  /** Has the checkers look at a device that is new. */
+  onJoin: (device: SimDevice) => void = () => {};
   /** Whether something may still go wrong. */
   isStormy: boolean = true;
   /** When the offices were last replaced. */
@@ -99,6 +103,12 @@ export class Scene {
     const host = `10.${at}.1.${60 + (this.#hosts % 190)}`;
     this.organisation.ways.locate(host, office);
     return host;
+  }
+
+  /** Takes in a device that is new. */
+  join(device: SimDevice): void {
+    this.devices.push(device);
+    this.onJoin(device);
   }
 
   officesReplaced(): void {

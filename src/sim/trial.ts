@@ -1,5 +1,6 @@
 import { Prng } from "../base/prng.ts";
 import { MS, SECOND } from "../base/units.ts";
+import type { PeerEvent } from "../peer/contract.ts";
 import { Endpoint } from "../transport/endpoint.ts";
 import { agreement, lacking } from "./checkers/agreement.ts";
 import type { Checker, Violation } from "./checkers/checker.ts";
@@ -16,7 +17,7 @@ import { type Fault, pick } from "./faults/fault.ts";
 import { FaultyNetwork } from "./faults/network.ts";
 import { WEATHERS, type Weather } from "./faults/weather.ts";
 import { Journal } from "./journal.ts";
-import { Organisation } from "./organisation.ts";
+import { deviceCertificate, Organisation } from "./organisation.ts";
 import { Scene } from "./scene.ts";
 import { type Onlooker, Tap } from "./tap.ts";
 import { drawWorld, type PlannedOrder, type WorldPlan } from "./world-plan.ts";
@@ -52,6 +53,9 @@ export type TrialResult = {
 
 /** How often it is looked at what no event tells. */
 const LOOK_US = SECOND;
+
+/** How long everybody has to find the server, before anything goes wrong. */
+const BEGINNING_US = 30 * SECOND;
 
 /** How long devices have to agree on who fetches, and the server to hear of everything. */
 const SETTLING_US = 20 * SECOND;
@@ -116,10 +120,10 @@ export class Trial {
   }
 
   #run(): TrialResult {
-    const { organisation, world } = this.#scene;
+    const { world } = this.#scene;
     this.#options.sabotage?.(this.#scene);
     try {
-      organisation.settle();
+      this.#begin();
       this.#storm();
       this.#calm();
     } catch (error) {
@@ -210,6 +214,7 @@ export class Trial {
       journal.count(host, ((bytes?.length ?? 0) << 8) | last);
     };
     for (const device of this.#scene.devices) this.#listenTo(device);
+    this.#scene.onJoin = (device) => this.#listenTo(device);
     const look = (): void => {
       for (const checker of this.#checkers) checker.onLook?.();
       world.plan(LOOK_US, look);
@@ -245,6 +250,7 @@ export class Trial {
     };
     device.onReport = (event) => {
       journal.note(device.host, told(event));
+      this.#reidentify(device, event);
       for (const checker of this.#checkers) checker.onReport?.(device, event);
     };
     device.onQuestion = () => {
@@ -253,6 +259,31 @@ export class Trial {
     // It began before anybody looked on.
     device.stop();
     device.start();
+  }
+
+  /** Does as the agent does around its brain: asks for an identity of its own, and takes it on. */
+  #reidentify(device: SimDevice, event: PeerEvent): void {
+    const { world } = this.#scene;
+    if (event.kind === "identity-cloned") {
+      world.plan(20 * MS, () => device.tell({ kind: "enrol-anew", request: new Uint8Array(8) }));
+    }
+    if (event.kind !== "identity-issued") return;
+    const { deviceId } = event;
+    world.plan(20 * MS, () => {
+      if (!device.running || device.deviceId === deviceId) return;
+      device.stop();
+      device.deviceId = deviceId;
+      device.certificate = deviceCertificate(deviceId);
+      device.start();
+    });
+  }
+
+  /** Everybody finds the server before anything happens. */
+  #begin(): void {
+    const { world, organisation, devices } = this.#scene;
+    const isThere = () => organisation.server.coordinator.counts().present === devices.length;
+    world.runUntil(world.nowUs + BEGINNING_US, () => isThere() || this.#isBroken());
+    world.runUntil(world.nowUs + SECOND, this.#isBroken);
   }
 
   /** Things are deployed, and go wrong. */

@@ -173,7 +173,8 @@ export class World {
     while (!done()) {
       this.#lookAtTouched();
       const planned = this.#planned.first;
-      const timerAtUs = this.#deadlines.due().atUs;
+      // Brains are told whole microseconds: of parts of one, sums and differences are not exact.
+      const timerAtUs = Math.ceil(this.#deadlines.due().atUs);
       const atUs = Math.min(timerAtUs, planned?.atUs ?? Infinity);
       if (atUs > endUs) break;
       this.#nowUs = Math.max(this.#nowUs, atUs);

@@ -17,6 +17,7 @@ export function lacking(scene: Scene): readonly string[] {
   );
   return scene.devices.flatMap((device) => {
     const contents = device.status()?.contents ?? [];
+    if (coordinator.isRetired(device.deviceId)) return [`${device.host} has no identity`];
     return [...(wanted.get(device.deviceId) ?? [])].flatMap((contentId) => {
       const own = contents.find((content) => content.contentId === contentId);
       const isThere = own?.state === "complete" && device.store.isFinished(contentId);

@@ -20,7 +20,7 @@ export const serverCrash: Fault = {
 export const serverRestored: Fault = {
   kind: "server-restored",
   strike: (scene) => {
-    if (!scene.serverUp || scene.backup === undefined) return undefined;
+    if (!scene.serverUp || !scene.mayRestore || scene.backup === undefined) return undefined;
     const { server } = scene.organisation;
     const { backup } = scene;
     server.stop();

@@ -1,4 +1,5 @@
 import { serverClock, skewedClock, wrongClock } from "./clocks.ts";
+import { clone } from "./clone.ts";
 import { fullDisk, hungDisk, rot, slowDisk } from "./disk.ts";
 import type { Fault } from "./fault.ts";
 import { emptyClaims, falseDoubts, falseSpace, flood, mute, useless, wrongPieces } from "./lies.ts";
@@ -60,6 +61,7 @@ const HARSH: readonly Fault[] = [
   otherVersion,
   retyped,
   originsChange,
+  clone,
 ];
 
 /** What a weather has: which faults, and how many of them at least and at most. */
