@@ -50,9 +50,12 @@ export type ForecastSetup = {
 
 /** How far a forecast is. */
 export type ForecastProgress = {
-  /** In the simulated world, since the deployment. */
+  /** Devices find the server first; only then anything is deployed. */
+  readonly phase: "joining" | "fetching";
+  /** In the simulated world, since the phase began. */
   readonly seconds: number;
-  readonly finished: number;
+  /** How many devices are through with it. */
+  readonly done: number;
   readonly devices: number;
 };
 
@@ -65,8 +68,8 @@ const REPORTS_S = 5;
 /** A distribution is given up after so many times its bound, and so long. */
 const PATIENCE = { times: 10, seconds: 600 } as const;
 
-/** How often progress is told, in simulated time. */
-const TELL_US = 100 * MS;
+/** How often it is looked how far everybody is, in simulated time. */
+const LOOK_US = 100 * MS;
 
 /** How much of a line's rate its queue holds, in the world of packets. */
 const QUEUE_S = 0.1;
@@ -177,7 +180,13 @@ function distribute(
 ): Run {
   const { world, server } = organisation;
   const devices = [...organisation.devices.values()].flat();
-  organisation.runUntil(() => server.coordinator.counts().present === devices.length, SETTLING_S);
+  const joined = teller(organisation, {
+    phase: "joining",
+    devices: devices.length,
+    done: () => server.coordinator.counts().present,
+    onProgress: given.onProgress,
+  });
+  organisation.runUntil(joined, SETTLING_S);
   organisation.runUntil(() => false, 1);
   const finishedS = new Map<SimDevice, number>();
   const pieceBytes = Math.ceil(sizeBytes / pieces);
@@ -189,21 +198,39 @@ function distribute(
   }
   const simPackage = organisation.deploy({ pieces, pieceBytes, lastBytes });
   startedAtUs = world.nowUs;
-  let toldAtUs = Number.NEGATIVE_INFINITY;
-  const isDone = (): boolean => {
-    if (world.nowUs - toldAtUs >= TELL_US) {
-      toldAtUs = world.nowUs;
-      const seconds = (world.nowUs - startedAtUs) / SECOND;
-      given.onProgress({ seconds, finished: finishedS.size + 1, devices: devices.length });
-    }
-    return finishedS.size >= devices.length - 1;
-  };
+  const isDone = teller(organisation, {
+    phase: "fetching",
+    devices: devices.length,
+    done: () => finishedS.size + 1,
+    onProgress: given.onProgress,
+  });
   organisation.runUntil(isDone, limitS ?? PATIENCE.seconds + PATIENCE.times * given.boundS);
   const late = devices.filter(({ store }) => !store.isFinished(simPackage.contentId));
   const unfinished = late.map((device) => unfinishedDevice(device, simPackage));
   const inTimeS = new Map(finishedS);
   organisation.runUntil(() => false, REPORTS_S);
   return { simPackage, finishedS: inTimeS, unfinished };
+}
+
+/** Says whether all devices are through with a phase, and tells from time to time how far it is. */
+function teller(
+  { world }: Organisation,
+  given: Pick<ForecastProgress, "phase" | "devices"> & {
+    readonly done: () => number;
+    readonly onProgress: (progress: ForecastProgress) => void;
+  },
+): () => boolean {
+  const { phase, devices, done, onProgress } = given;
+  const startedAtUs = world.nowUs;
+  let lookedAtUs = Number.NEGATIVE_INFINITY;
+  return () => {
+    // To look takes time, and this is asked at every event.
+    if (world.nowUs - lookedAtUs < LOOK_US) return false;
+    lookedAtUs = world.nowUs;
+    const through = done();
+    onProgress({ phase, seconds: (world.nowUs - startedAtUs) / SECOND, done: through, devices });
+    return through >= devices;
+  };
 }
 
 function unfinishedDevice(device: SimDevice, { contentId }: SimPackage): UnfinishedDevice {
@@ -215,6 +242,7 @@ function unfinishedDevice(device: SimDevice, { contentId }: SimPackage): Unfinis
   if (!status.serverConnected) return { hostName, host, office, why: "it has no server" };
   if (content === undefined) return { hostName, host, office, why: "it was not told of it" };
   const { piecesHeld, pieces, problem } = content;
+  if (pieces === 0) return { hostName, host, office, why: "it finds nobody who serves it" };
   const held = `it has ${piecesHeld} of ${pieces} pieces`;
   return { hostName, host, office, why: problem === "" ? held : `${held}: ${problem}` };
 }
