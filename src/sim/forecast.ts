@@ -6,6 +6,7 @@ import { decidingCriterion, rankCandidates } from "../topology/election.ts";
 import type { OfficeType } from "../topology/office.ts";
 import { type BoundedContent, boundsOf, type Narrow, type OfficeBound } from "./bounds.ts";
 import type { SimDevice } from "./device.ts";
+import type { Weather } from "./faults/weather.ts";
 import type {
   Bottleneck,
   Forecast,
@@ -18,6 +19,7 @@ import type {
 import { inventMachines } from "./machines.ts";
 import { type Grain, Organisation, type SimOffice } from "./organisation.ts";
 import type { SimPackage } from "./package.ts";
+import { beginStorm, type Mishap } from "./storm.ts";
 
 /** An office to forecast for. */
 export type ForecastOffice = {
@@ -44,6 +46,8 @@ export type ForecastSetup = {
   readonly lanRate: number;
   /** Where the server is; absent: at the first address of the Central Office. */
   readonly server?: string;
+  /** What goes wrong meanwhile; absent: nothing. Only packets show what becomes of it. */
+  readonly faults?: Weather;
   /** When the distribution is given up, in simulated seconds; absent: long after its bound. */
   readonly limitS?: number;
 };
@@ -120,6 +124,7 @@ export function forecast(
     savedBytes: links.reduce((sum, { savedBytes }) => sum + savedBytes, 0),
     offices: forecasts,
     unfinished: run.unfinished,
+    mishaps: run.mishaps,
   };
 }
 
@@ -168,11 +173,12 @@ type Run = {
   /** When each device had everything, in seconds since the deployment; the publisher is not in it. */
   readonly finishedS: ReadonlyMap<SimDevice, number>;
   readonly unfinished: readonly UnfinishedDevice[];
+  readonly mishaps: readonly Mishap[];
 };
 
 function distribute(
   organisation: Organisation,
-  { sizeBytes, pieces, limitS }: ForecastSetup,
+  { sizeBytes, pieces, limitS, faults = "none", seed, offices }: ForecastSetup,
   given: {
     readonly boundS: number;
     readonly onProgress: (progress: ForecastProgress) => void;
@@ -198,18 +204,27 @@ function distribute(
   }
   const simPackage = organisation.deploy({ pieces, pieceBytes, lastBytes });
   startedAtUs = world.nowUs;
+  const mishaps = beginStorm(organisation, {
+    offices: simOffices(centralFirst(offices), seed),
+    simPackage,
+    weather: faults,
+    seed,
+    during: given.boundS,
+  });
+  const hasIt = ({ store }: SimDevice): boolean => store.isFinished(simPackage.contentId);
   const isDone = teller(organisation, {
     phase: "fetching",
     devices: devices.length,
-    done: () => finishedS.size + 1,
+    // Who loses power may lose what it had: then it has to be looked at again.
+    done: () => (faults === "none" ? finishedS.size + 1 : devices.filter(hasIt).length),
     onProgress: given.onProgress,
   });
   organisation.runUntil(isDone, limitS ?? PATIENCE.seconds + PATIENCE.times * given.boundS);
-  const late = devices.filter(({ store }) => !store.isFinished(simPackage.contentId));
+  const late = devices.filter((device) => !hasIt(device));
   const unfinished = late.map((device) => unfinishedDevice(device, simPackage));
   const inTimeS = new Map(finishedS);
   organisation.runUntil(() => false, REPORTS_S);
-  return { simPackage, finishedS: inTimeS, unfinished };
+  return { simPackage, finishedS: inTimeS, unfinished, mishaps };
 }
 
 /** Says whether all devices are through with a phase, and tells from time to time how far it is. */

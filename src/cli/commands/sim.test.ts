@@ -116,7 +116,7 @@ test.each([
   ["sim-devices", 1, ["--devices", "1"]],
   ["sim-devices", 1, []],
   ["sim-time", 1, ["--devices", "4", "--size", "60GiB", "--wan-mbit", "0.1"]],
-  ["sim-faults", 1, ["--devices", "4", "--faults", "mild"]],
+  ["sim-faults", 1, ["--devices", "4", "--faults", "mild", "--grain", "flows"]],
   ["bad-topology", 1, ["--devices", "4", "--server", "192.0.2.1"]],
   ["usage-arguments", 2, ["--devices", "4", "--size", "0"]],
   ["usage-arguments", 2, ["--devices", "4", "--size", "1MeB"]],
@@ -149,6 +149,17 @@ test("who is not done in time is named, and the exit code says so", async () => 
   expect(stdout).toMatch(
     /^Only \d+ of 12 devices (?:is|are) done:\n {2}berlin-\d \(10\.1\..*: it has \d+ of 35 pieces$/m,
   );
+});
+
+test("what goes wrong on the way is said, and all get it nevertheless", async () => {
+  const words = ["sim", "--topology", write(TREE), "--size", "600kB", "--faults", "mild"];
+
+  const runs = [];
+  for (const seed of ["2", "3", "4"]) runs.push(await run([...words, "--seed", seed, "--json"]));
+
+  const forecasts = runs.map(({ stdout }) => JSON.parse(stdout) as Forecast);
+  expect(forecasts.map(({ finished }) => finished)).toEqual([12, 12, 12]);
+  for (const { mishaps } of forecasts) expect(mishaps.length).toBeGreaterThan(0);
 });
 
 function write(rows: readonly string[]): string {

@@ -1,6 +1,7 @@
 import { KIB, MIB, MS } from "../../base/units.ts";
 import { PIECE_BYTES_MAX } from "../../content/chunker.ts";
 import { OperatorError } from "../../runtime/operator-error.ts";
+import type { Weather } from "../../sim/faults/weather.ts";
 import { boundOf, type ForecastOffice, type ForecastSetup } from "../../sim/forecast.ts";
 import type { Grain } from "../../sim/organisation.ts";
 import { type SpreadProblem, spreadDevices } from "../../sim/spread.ts";
@@ -25,6 +26,7 @@ export type DryRunChoices = {
   readonly lanMbit?: number;
   readonly server?: string;
   readonly grain?: Grain;
+  readonly faults?: Weather;
   readonly limitS?: number;
 };
 
@@ -94,15 +96,21 @@ function setupOf(
   devices: number,
   choices: DryRunChoices,
 ): ForecastSetup {
-  const { sizeBytes, seed, server, limitS, lanMbit } = choices;
+  const { sizeBytes, seed, server, limitS, lanMbit, faults = "none" } = choices;
   const isFew = devices <= PACKETS_MAX.devices && devices * sizeBytes <= PACKETS_MAX.bytes;
-  const isSmall = isFew && lanMbit === undefined;
+  const grain = choices.grain ?? (isFew && lanMbit === undefined ? "packets" : "flows");
+  if (faults !== "none" && grain === "flows") {
+    const why = "Faults are tried packet by packet, which is too much here";
+    const mend = "name fewer devices or a smaller size, or wait for it with --grain packets";
+    throw new OperatorError("sim-faults", `${why}: ${mend}.`);
+  }
   return {
     offices,
     sizeBytes,
     pieces: piecesOf(choices, devices),
     seed,
-    grain: choices.grain ?? (isSmall ? "packets" : "flows"),
+    grain,
+    faults,
     lanRate: (lanMbit ?? LAN_MBIT) * MBIT,
     ...(server === undefined ? {} : { server }),
     ...(limitS === undefined ? {} : { limitS }),

@@ -28,6 +28,7 @@ export function renderForecast(forecast: Forecast): string {
     `Dry run: ${what} for ${whom} (seed ${seed}, ${grain}).`,
     treeOf(offices).join("\n"),
     linesText(offices),
+    mishapsText(forecast),
     summaryOf(forecast).join("\n"),
   ];
   return parts.filter((part) => part !== "").join("\n\n");
@@ -155,6 +156,16 @@ function linesText(offices: readonly OfficeForecast[]): string {
   const more =
     rest > 0 ? `\nand ${counted(rest, "line")} more that are less busy; --json has all` : "";
   return `${textTable([heading, ...rows])}${more}`;
+}
+
+function mishapsText({ mishaps }: Forecast): string {
+  if (mishaps.length === 0) return "";
+  const rows = mishaps.map(({ atS, lastsS, sentence }) => [
+    durationText(atS),
+    durationText(lastsS),
+    sentence,
+  ]);
+  return textTable([["After", "For", "What goes wrong"], ...rows]);
 }
 
 function summaryOf(forecast: Forecast): readonly string[] {
