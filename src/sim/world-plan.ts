@@ -7,7 +7,7 @@ import type { LinkOptions } from "./link.ts";
 import type { SimOffice } from "./organisation.ts";
 
 /** Most devices of an invented world: small worlds are many worlds. */
-const DEVICES_MAX = 14;
+const DEVICES_MAX = 10;
 
 /** A package that is to be deployed, and when. */
 export type PlannedOrder = {
@@ -27,8 +27,10 @@ export type WorldPlan = {
 /** Draws a world: a tree of offices, their lines, and what is deployed. */
 export function drawWorld(prng: Prng, weather: Weather): WorldPlan {
   const offices = drawOffices(prng, weather);
-  const orders = Array.from({ length: 1 + prng.below(3) }, () => drawOrder(prng, offices));
-  return { offices, orders, stormUs: (10 + prng.below(50)) * 1_000 * MS };
+  const orders = Array.from({ length: 1 + prng.below(2) + Math.floor(prng.below(4) / 3) }, () =>
+    drawOrder(prng, offices),
+  );
+  return { offices, orders, stormUs: (6 + prng.below(30)) * 1_000 * MS };
 }
 
 function drawOffices(prng: Prng, weather: Weather): readonly SimOffice[] {
@@ -85,5 +87,5 @@ function drawOrder(prng: Prng, offices: readonly SimOffice[]): PlannedOrder {
   const names = offices.map(({ name }) => name).filter(() => prng.below(2) === 0);
   const some = prng.below(3) === 0 && names.length > 0;
   const targets: Targets = some ? { offices: names } : { all: true };
-  return { atUs: prng.below(15_000) * MS, shape, targets };
+  return { atUs: prng.below(12_000) * MS, shape, targets };
 }
