@@ -30,8 +30,7 @@ export class Scene {
   readonly struck: Set<SimDevice> = new Set();
   /** Devices that do not do what they should. */
   readonly liars: Set<SimDevice> = new Set();
-  /** Which pieces of whom have rotted: `host content piece`. */
-  readonly rotten: Set<string> = new Set();
+  readonly #rotten = new Map<SimDevice, Set<string>>();
   /** What devices say their version is, where it is another one. */
   readonly versions: Map<SimDevice, string> = new Map();
   readonly changedLines: Set<string> = new Set();
@@ -103,6 +102,23 @@ export class Scene {
     const host = `10.${at}.1.${60 + (this.#hosts % 190)}`;
     this.organisation.ways.locate(host, office);
     return host;
+  }
+
+  /** A piece of a device has rotted. */
+  rots(device: SimDevice, contentId: ContentId, piece: number): void {
+    const pieces = this.#rotten.get(device) ?? new Set<string>();
+    this.#rotten.set(device, pieces);
+    pieces.add(`${contentId} ${piece}`);
+  }
+
+  /** Whether a piece of a device has rotted, as far as anybody knows. */
+  isRotten(device: SimDevice, contentId: ContentId, piece: number): boolean {
+    return this.#rotten.get(device)?.has(`${contentId} ${piece}`) === true;
+  }
+
+  /** A piece is right again: it was fetched anew. */
+  mended(device: SimDevice, contentId: ContentId, piece: number): void {
+    this.#rotten.get(device)?.delete(`${contentId} ${piece}`);
   }
 
   /** Takes in a device that is new. */

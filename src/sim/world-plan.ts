@@ -7,7 +7,7 @@ import type { LinkOptions } from "./link.ts";
 import type { SimOffice } from "./organisation.ts";
 
 /** Most devices of an invented world: small worlds are many worlds. */
-const DEVICES_MAX = 14;
+const DEVICES_MAX = 10;
 
 /** How much earlier one device of each office is to have something: long enough to get it. */
 const FIRST_US = 30_000 * MS;
@@ -32,8 +32,10 @@ export type WorldPlan = {
 /** Draws a world: a tree of offices, their lines, and what is deployed. */
 export function drawWorld(prng: Prng, weather: Weather): WorldPlan {
   const offices = drawOffices(prng, weather);
-  const orders = Array.from({ length: 1 + prng.below(3) }, () => drawOrder(prng, offices, weather));
-  return { offices, orders, stormUs: (10 + prng.below(50)) * 1_000 * MS };
+  const orders = Array.from({ length: 1 + prng.below(2) + Math.floor(prng.below(4) / 3) }, () =>
+    drawOrder(prng, offices, weather),
+  );
+  return { offices, orders, stormUs: (6 + prng.below(30)) * 1_000 * MS };
 }
 
 function drawOffices(prng: Prng, weather: Weather): readonly SimOffice[] {
@@ -90,7 +92,7 @@ function drawOrder(prng: Prng, offices: readonly SimOffice[], weather: Weather):
   const names = offices.map(({ name }) => name).filter(() => prng.below(2) === 0);
   const some = prng.below(3) === 0 && names.length > 0;
   const targets: Targets = some ? { offices: names } : { all: true };
-  const order = { atUs: prng.below(15_000) * MS, shape, targets };
+  const order = { atUs: prng.below(12_000) * MS, shape, targets };
   if (weather !== "none" || prng.below(2) === 0) return order;
   // Nothing else tells whether an office takes from one of its own what it has.
   const first = { offices: offices.map(({ name }) => name), aheadUs: FIRST_US };

@@ -13,24 +13,24 @@ export function truth({ scene, violate }: CheckerParts): Checker {
   const right = new WeakMap<Uint8Array, Uint8Array>();
   const pieceOf = (contentId: ContentId, piece: number): Uint8Array | undefined =>
     scene.packages.find((one) => one.contentId === contentId)?.pieces[piece];
-  const isRotten = (device: SimDevice, contentId: ContentId, piece: number): boolean =>
-    scene.rotten.has(`${device.host} ${contentId} ${piece}`);
-  const check = (device: SimDevice, contentId: ContentId, piece: number, what: string): void => {
-    if (isRotten(device, contentId, piece)) return;
+  const isRight = (device: SimDevice, contentId: ContentId, piece: number): boolean => {
     const made = pieceOf(contentId, piece);
     const held = device.store.bytesOf(contentId, piece);
-    if (held !== undefined && right.get(held) === made && made !== undefined) return;
-    if (made !== undefined && held !== undefined && equalBytes(made, held)) {
-      right.set(held, made);
-      return;
-    }
+    if (made === undefined || held === undefined) return false;
+    if (right.get(held) === made) return true;
+    if (!equalBytes(made, held)) return false;
+    right.set(held, made);
+    scene.mended(device, contentId, piece);
+    return true;
+  };
+  const check = (device: SimDevice, contentId: ContentId, piece: number, what: string): void => {
+    if (isRight(device, contentId, piece) || scene.isRotten(device, contentId, piece)) return;
     violate(name, `${device.host} ${what} piece ${piece} of ${contentId}, which is not right`);
   };
   return {
     name,
     onTold: (device, input) => {
       if (input.kind === "piece-stored") {
-        scene.rotten.delete(`${device.host} ${input.contentId} ${input.piece}`);
         check(device, input.contentId, input.piece, "holds");
       }
       if (input.kind !== "content-finished") return;
@@ -45,7 +45,7 @@ export function truth({ scene, violate }: CheckerParts): Checker {
       const made = target === "manifest" ? simPackage?.signed : simPackage?.pieces[piece];
       const part = made?.subarray(offsetBytes, offsetBytes + data.length);
       if (part !== undefined && equalBytes(part, data)) return;
-      if (target === "piece" && isRotten(device, contentId, piece)) return;
+      if (target === "piece" && scene.isRotten(device, contentId, piece)) return;
       violate(name, `${device.host} serves ${target} ${piece} of ${contentId}, not as it was made`);
     },
     onEnd: () => {

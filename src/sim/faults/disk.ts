@@ -50,7 +50,7 @@ export const rot: Fault = {
       const piece = prng.below(pieces.length);
       if (device.store.bytesOf(contentId, piece) === undefined) continue;
       device.store.rot(contentId, piece);
-      scene.rotten.add(`${device.host} ${contentId} ${piece}`);
+      scene.rots(device, contentId, piece);
       rotten += 1;
     }
     const sentence = `${device.host} has ${rotten} pieces that rot`;
