@@ -58,10 +58,17 @@ export type OfficeForecast = {
 };
 
 /** What is slowest on the way to the office that is done last. */
-export type Bottleneck = Narrow & {
+export type Bottleneck = {
+  /** As {@link Narrow} has it; or the port of one device, from which more was asked than that. */
+  readonly kind: Narrow["kind"] | "port";
+  readonly office: string;
+  /** How long everything takes that has to go through there, or has gone through that port. */
+  readonly seconds: number;
   readonly lastOffice: string;
   /** Of a line, see {@link LinkForecast}. */
   readonly busyShare?: number;
+  /** Whose port it is. */
+  readonly hostName?: string;
 };
 
 /** A device that did not get everything. */

@@ -71,18 +71,28 @@ test("the slowest line on the way to who is last is the bottleneck", () => {
     ...SETUP,
     offices: TREE.map((one) => ({ ...one, lineRate: 100 * MBIT })),
   });
-  const port = forecast({
-    ...SETUP,
-    offices: TREE.map((one) => ({ ...one, lineRate: 100 * MBIT })),
-    lanRate: MBIT,
-  });
 
   expect(slow.bottleneck).toMatchObject({ kind: "line", office: "Depot", lastOffice: "Depot" });
   expect(slow.bottleneck?.busyShare).toBeGreaterThan(0.85);
   expect(slow.seconds).toBeGreaterThanOrEqual(slow.boundS);
   expect(slow.ratio).toBeLessThan(1.1);
   expect(fast.bottleneck).toMatchObject({ kind: "line", office: "Homes", lastOffice: "Homes" });
-  expect(port.bottleneck?.kind).toBe("uploads");
+});
+
+test("the port of one device is the bottleneck where all offices below ask that one", () => {
+  const below = Array.from({ length: 8 }, (_, index) => ({
+    ...office({ name: `Branch ${index}`, parent: "Central", devices: 1, mbit: 100 }),
+    subnets: [`10.${20 + index}.0.0/16`],
+  }));
+  const central = office({ name: "Central", devices: 4 });
+  const setup = { ...SETUP, offices: [central, ...below], lanRate: 100 * MBIT };
+
+  const { bottleneck, boundS, seconds } = forecast(setup);
+
+  expect(bottleneck).toMatchObject({ kind: "port", office: "Central" });
+  expect(bottleneck?.hostName).toMatch(/^central-/);
+  expect(bottleneck?.seconds).toBeGreaterThan(boundS);
+  expect(bottleneck?.seconds).toBeLessThan(seconds);
 });
 
 test("one seed gives one forecast, another one other machines", () => {
@@ -119,6 +129,15 @@ test("the bound is the slowest on the way, and a piece and the delay for each li
   expect(bounds.get("Depot")?.seconds).toBeCloseTo(2 + 0.01 + 0.02 + 0.02 + 0.02);
   expect(bounds.get("Homes")?.seconds).toBeCloseTo(0.8 + 0.002 + 0.02);
   expect(bounds.get("Homes")).toMatchObject({ copies: 4, narrowest: { kind: "line" } });
+});
+
+test("what all devices of an office can send those below it is part of the bound", () => {
+  const bounds = boundsOf(TREE, { sizeBytes: 2_500_000, pieceBytes: 25_000, lanRate: MBIT });
+
+  // Five copies for North and Homes, from three devices.
+  expect(bounds.get("Homes")?.narrowest).toMatchObject({ kind: "uploads", office: "Central" });
+  expect(bounds.get("Homes")?.narrowest.seconds).toBeCloseTo((5 * 20) / 3);
+  expect(bounds.get("Central")?.narrowest).toMatchObject({ kind: "lan", seconds: 20 });
 });
 
 function office(given: {

@@ -4,11 +4,11 @@ import { MS, SECOND } from "../base/units.ts";
 import type { LedgerStanding } from "../coordinator/ledger-view.ts";
 import { decidingCriterion, rankCandidates } from "../topology/election.ts";
 import type { OfficeType } from "../topology/office.ts";
-import { type BoundedContent, boundsOf, type Narrow, type OfficeBound } from "./bounds.ts";
+import { bottleneckOf, toMillionths } from "./bottleneck.ts";
+import { type BoundedContent, boundsOf, type OfficeBound } from "./bounds.ts";
 import type { SimDevice } from "./device.ts";
 import type { Weather } from "./faults/weather.ts";
 import type {
-  Bottleneck,
   Forecast,
   LinkForecast,
   OfficeForecast,
@@ -108,7 +108,11 @@ export function forecast(
   }));
   const links = forecasts.flatMap(({ link }) => (link === undefined ? [] : [link]));
   const devices = [...organisation.devices.values()].flat();
-  const narrow = bottleneckOf(forecasts, bounds);
+  const narrow = bottleneckOf(forecasts, {
+    bounds,
+    devicesOf: (office) => organisation.office(office),
+    lanRate: content.lanRate,
+  });
   return {
     seed: setup.seed,
     grain: setup.grain,
@@ -117,8 +121,8 @@ export function forecast(
     devices: devices.length,
     finished: devices.length - run.unfinished.length,
     seconds,
-    boundS: rounded(boundS),
-    ratio: boundS === 0 ? 1 : rounded(seconds / boundS),
+    boundS: toMillionths(boundS),
+    ratio: boundS === 0 ? 1 : toMillionths(seconds / boundS),
     ...(narrow === undefined ? {} : { bottleneck: narrow }),
     wanBytes: links.reduce((sum, { wanBytes }) => sum + wanBytes, 0),
     savedBytes: links.reduce((sum, { savedBytes }) => sum + savedBytes, 0),
@@ -293,7 +297,7 @@ function officeForecast(
     finished: devices.length - run.unfinished.filter((late) => hosts.has(late.host)).length,
     ...(rvp === undefined ? {} : { rvp }),
     ...(times.length === 0 ? {} : { firstS: Math.min(...times), lastS: Math.max(...times) }),
-    boundS: rounded(bounds.get(name)?.seconds ?? 0),
+    boundS: toMillionths(bounds.get(name)?.seconds ?? 0),
   };
 }
 
@@ -323,37 +327,12 @@ function linkForecast(
   const link = {
     rateBitsPerS: lineRate * 8,
     delayMs: lineDelayUs / MS,
-    copies: rounded(wanBytes / run.simPackage.sizeBytes),
+    copies: toMillionths(wanBytes / run.simPackage.sizeBytes),
     boundCopies: bounds.get(name)?.copies ?? 0,
     wanBytes,
     carriedBytes,
     savedBytes,
-    busyShare: seconds === 0 ? 0 : rounded(Math.min(1, carriedBytes / (lineRate * seconds))),
+    busyShare: seconds === 0 ? 0 : toMillionths(Math.min(1, carriedBytes / (lineRate * seconds))),
   };
   return { link };
-}
-
-/** What is slowest on the way to the office that is done last. */
-function bottleneckOf(
-  offices: readonly OfficeForecast[],
-  bounds: ReadonlyMap<string, OfficeBound>,
-): Bottleneck | undefined {
-  let last: OfficeForecast | undefined;
-  for (const office of offices) if ((office.lastS ?? 0) > (last?.lastS ?? 0)) last = office;
-  const narrow: Narrow | undefined = last && bounds.get(last.office)?.narrowest;
-  if (last === undefined || narrow === undefined || narrow.seconds === 0) return undefined;
-  const { link } = offices.find(({ office }) => office === narrow.office) ?? {};
-  const line = narrow.kind === "line" && link !== undefined ? link : undefined;
-  return {
-    kind: narrow.kind,
-    office: narrow.office,
-    seconds: rounded(narrow.seconds),
-    lastOffice: last.office,
-    ...(line === undefined ? {} : { busyShare: line.busyShare }),
-  };
-}
-
-/** To a millionth: a sum of fractions has more digits than it means. */
-function rounded(value: number): number {
-  return Math.round(value * 1e6) / 1e6;
 }

@@ -40,7 +40,7 @@ export type PlannedDryRun = {
 const PIECE_BYTES = 256 * KIB;
 
 /** A package is cut more coarsely rather than into more pieces, of all devices and of one. */
-const PIECES_ALL_MAX = 2_000_000;
+const PIECES_ALL_MAX = 300_000;
 const PIECES_MAX = 1_024;
 
 /** So many bytes on all devices together, and so many devices, are simulated packet by packet. */

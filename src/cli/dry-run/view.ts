@@ -195,7 +195,7 @@ function unfinishedLines({ unfinished }: Forecast): readonly string[] {
 }
 
 function bottleneckText(narrow: Bottleneck, { offices }: Forecast): string {
-  const { kind, office, seconds, lastOffice, busyShare = 0 } = narrow;
+  const { kind, office, seconds, lastOffice, busyShare = 0, hostName = "" } = narrow;
   const on = lastOffice === office ? "" : ` on the way to "${lastOffice}", which is done last`;
   const time = durationText(seconds);
   switch (kind) {
@@ -204,6 +204,10 @@ function bottleneckText(narrow: Bottleneck, { offices }: Forecast): string {
       const copies = counted(found?.link?.boundCopies ?? 1, "copy", "copies");
       const busy = `it is busy for ${percent(busyShare)} of the time`;
       return `Bottleneck: the line to "${office}"${on}. It takes ${time} for ${copies}; ${busy}.`;
+    }
+    case "port": {
+      const why = "because so many ask it and not another one";
+      return `Bottleneck: the port of ${hostName} in "${office}"${on}. It sends for ${time}, ${why}.`;
     }
     case "uploads":
       return `Bottleneck: what the devices of "${office}" send${on}. It takes them ${time} for all offices below.`;
