@@ -4,7 +4,12 @@ import { Prng } from "../base/prng.ts";
 import { MIB, MS } from "../base/units.ts";
 import { compareCandidates, decidingCriterion } from "../topology/election.ts";
 import { boundsOf } from "./bounds.ts";
-import { type ForecastOffice, type ForecastSetup, forecast } from "./forecast.ts";
+import {
+  type ForecastOffice,
+  type ForecastProgress,
+  type ForecastSetup,
+  forecast,
+} from "./forecast.ts";
 import { inventMachines } from "./machines.ts";
 
 const MBIT = 125_000;
@@ -93,6 +98,17 @@ test("the port of one device is the bottleneck where all offices below ask that 
   expect(bottleneck?.hostName).toMatch(/^central-/);
   expect(bottleneck?.seconds).toBeGreaterThan(boundS);
   expect(bottleneck?.seconds).toBeLessThan(seconds);
+});
+
+test("progress is told of both phases, and none lasts longer than it has to", () => {
+  const told: ForecastProgress[] = [];
+  const { seconds } = forecast(SETUP, (progress) => told.push(progress));
+
+  const ends = ["joining", "fetching"].map((name) => told.findLast(({ phase }) => phase === name));
+  expect(ends.map((end) => end?.done)).toEqual([15, 15]);
+  expect(ends[0]?.seconds).toBeLessThan(2);
+  expect(ends[1]?.seconds).toBeLessThan(seconds + 0.2);
+  expect(told.length).toBeGreaterThan(10 * seconds);
 });
 
 test("one seed gives one forecast, another one other machines", () => {

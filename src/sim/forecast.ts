@@ -242,13 +242,15 @@ function teller(
   const { phase, devices, done, onProgress } = given;
   const startedAtUs = world.nowUs;
   let lookedAtUs = Number.NEGATIVE_INFINITY;
+  let isOver = false;
   return () => {
-    // To look takes time, and this is asked at every event.
-    if (world.nowUs - lookedAtUs < LOOK_US) return false;
+    // To look takes time, and this is asked at every event, and once more at the end.
+    if (isOver || world.nowUs - lookedAtUs < LOOK_US) return isOver;
     lookedAtUs = world.nowUs;
     const through = done();
     onProgress({ phase, seconds: (world.nowUs - startedAtUs) / SECOND, done: through, devices });
-    return through >= devices;
+    isOver = through >= devices;
+    return isOver;
   };
 }
 
