@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { OperatorError } from "../src/runtime/operator-error.ts";
 import { digits } from "./figures.ts";
-import { PLANTED_BUGS, type PlantedBug } from "./planted/bugs.ts";
+import { type Edit, PLANTED_BUGS, type PlantedBug } from "./planted/bugs.ts";
 import type { Bench, Stage } from "./stage.ts";
 
 const PROJECT = fileURLToPath(new URL("..", import.meta.url));
@@ -68,13 +68,16 @@ async function selftest(stage: Stage, name: string, bugs: readonly PlantedBug[])
   await mkdir(folder);
   for (const part of COPIED) await cp(join(PROJECT, part), join(folder, part), { recursive: true });
   await symlink(join(PROJECT, "node_modules"), join(folder, "node_modules"));
-  for (const bug of bugs) await plant(folder, bug);
+  for (const bug of bugs) {
+    await plant(folder, bug.name, bug);
+    if (bug.also !== undefined) await plant(folder, bug.name, bug.also);
+  }
   const args = ["selftest", "--seed", String(stage.options.seed), "--minutes", String(MINUTES)];
   return await run(stage, folder, [...args, "--json"]);
 }
 
 /** @throws OperatorError where the place that is to be changed is not there once. */
-async function plant(folder: string, { name, file, right, wrong }: PlantedBug): Promise<void> {
+async function plant(folder: string, name: string, { file, right, wrong }: Edit): Promise<void> {
   const path = join(folder, file);
   const text = await readFile(path, "utf8");
   if (text.split(right).length !== 2) {

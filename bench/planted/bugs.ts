@@ -1,11 +1,17 @@
-/** A mistake that somebody could make: one place of the product, said otherwise. */
-export type PlantedBug = {
-  readonly name: string;
+/** A place of the product, said otherwise. */
+export type Edit = {
   /** Below the project's folder. */
   readonly file: string;
   /** Stands there exactly once. */
   readonly right: string;
   readonly wrong: string;
+};
+
+/** A mistake that somebody could make. */
+export type PlantedBug = Edit & {
+  readonly name: string;
+  /** Where else it has to be made: what is guarded twice is wrong only if both guards are. */
+  readonly also?: Edit;
 };
 
 /** Mistakes in whom is asked for what. */
@@ -35,10 +41,29 @@ const FETCHING: readonly PlantedBug[] = [
     wrong: "",
   },
   {
-    name: "a peer that brings nothing is waited for without end",
+    name: "a piece that a peer refuses is never asked for again",
     file: "src/peer/downloads.ts",
-    right: "if (link.pending.size > 0 && owedUs >= STALL_US) this.#onStall(act, link);",
-    wrong: "",
+    right:
+      "    if (pending === undefined) return;\n    this.#release(link, pending);\n    const asked",
+    wrong: "    if (pending === undefined) return;\n    const asked",
+  },
+  {
+    name: "what did not fit on a full disk is not tried again",
+    file: "src/peer/content-states.ts",
+    right:
+      'if (entry.state !== "failed" || !entry.wanted || act.nowUs < entry.retryAtUs) continue;',
+    wrong: 'if (entry.state !== "waiting") continue;',
+  },
+  {
+    name: "whoever knew nothing once is not asked about anything new",
+    file: "src/peer/neighbours.ts",
+    right: "  forgetUseless(): void {\n    this.#uselessUntilUs.clear();",
+    wrong: "  forgetUseless(): void {",
+    also: {
+      file: "src/peer/neighbours.ts",
+      right: "const USELESS_US = 15 * SECOND;",
+      wrong: "const USELESS_US = 1_500_000 * SECOND;",
+    },
   },
   {
     name: "what has been gained is told to nobody",
@@ -75,18 +100,17 @@ const SERVING: readonly PlantedBug[] = [
     file: "src/peer/uploads.ts",
     right: 'known === undefined || this.#core.view.officeType === "vpn"',
     wrong: "known === undefined",
+    also: {
+      file: "src/peer/conversations.ts",
+      right: 'this.#core.view.officeType === "vpn" ? undefined : entry.known',
+      wrong: "entry.known",
+    },
   },
   {
     name: "devices of a WiFi office broadcast",
     file: "src/peer/discovery.ts",
     right: 'this.#key === undefined || this.#core.view.officeType === "wifi"',
     wrong: "this.#key === undefined",
-  },
-  {
-    name: "any number of devices is linked up with",
-    file: "src/peer/neighbours.ts",
-    right: "      if (taken >= most) return;",
-    wrong: "      if (taken >= 1_000) return;",
   },
 ];
 
@@ -95,22 +119,17 @@ const ELECTING: readonly PlantedBug[] = [
   {
     name: "each device takes itself for the best",
     file: "src/topology/succession.ts",
-    right: "    this.#ranked = ranked;",
+    right: "    this.#ranked = ranked;\n    this.#rankOf = new Map(ranked.map(",
     wrong:
-      "    this.#ranked = [...ranked].sort((a, b) =>\n" +
-      "      Number(b.deviceId === this.#self) - Number(a.deviceId === this.#self),\n    );",
+      "    const own = (one: Candidate): number => (one.deviceId === this.#self ? 0 : 1);\n" +
+      "    this.#ranked = [...ranked].sort((a, b) => own(a) - own(b));\n" +
+      "    this.#rankOf = new Map(this.#ranked.map(",
   },
   {
-    name: "nobody listens to claims",
-    file: "src/topology/succession.ts",
-    right: "    if (!this.#rankOf.has(deviceId)) return false;\n    const holder",
-    wrong: "    if (claim.term >= 0) return false;\n    const holder",
-  },
-  {
-    name: "nobody takes the place of one that is gone",
-    file: "src/topology/succession.ts",
-    right: "    if (deviceId !== this.#holder?.deviceId || deviceId === this.#self) return;\n",
-    wrong: "    if (deviceId !== undefined) return;\n",
+    name: "a device of a VPN office says that it fetches for it",
+    file: "src/peer/core.ts",
+    right: 'return view.officeType !== "vpn" && succession.holder === options.deviceId;',
+    wrong: "return view.office !== undefined && succession.holder === options.deviceId;",
   },
 ];
 
@@ -129,23 +148,44 @@ const TELLING: readonly PlantedBug[] = [
     wrong: "  if (known === undefined || said.epoch > known.epoch) return known !== undefined;",
   },
   {
-    name: "what the server said is forgotten with a restart",
-    file: "src/peer/memory.ts",
-    right: "      return message?.kind === name ? [message as KeptMessage] : [];",
+    name: "a server that begins anew is taken for the past",
+    file: "src/peer/numbered.ts",
+    right: "  return said.epoch < known.epoch || said.version < known.version;",
+    wrong: "  return said.version < known.version;",
+    also: {
+      file: "src/peer/numbered.ts",
+      right: "  if (known === undefined || said.epoch > known.epoch) return false;",
+      wrong: "  if (known === undefined) return false;",
+    },
+  },
+  {
+    name: "the last that a device reached is not told",
+    file: "src/peer/server-link.ts",
+    right: "      say(this.#core, act, this.#state.association, this.#progress(entry));",
     wrong:
-      "      return message?.kind === name && name !== KEPT[1] ? [message as KeptMessage] : [];",
+      '      if (entry.state === "complete") continue;\n' +
+      "      say(this.#core, act, this.#state.association, this.#progress(entry));",
+  },
+  {
+    name: "of two contents that are published at once the first is lost",
+    file: "src/peer/server-link.ts",
+    right: "    if (isFirst) this.#sendNextManifest(act);",
+    wrong:
+      "    const [oldest] = this.#publications.keys();\n" +
+      "    if (!isFirst && oldest !== undefined) this.#publications.delete(oldest);\n" +
+      "    this.#sendNextManifest(act);",
+  },
+  {
+    name: "a device is told of its own office alone",
+    file: "src/coordinator/directories.ts",
+    right: "      members: [own, ...above].flatMap(({ members }) => members),",
+    wrong: "      members: own.members,",
   },
   {
     name: "a deployment is not made durable",
     file: "src/coordinator/rollout.ts",
     right: '    outbox.persist({ kind: "deployment-add", deployment: row });',
     wrong: "",
-  },
-  {
-    name: "what a device had counted before its restart is forgotten",
-    file: "src/coordinator/rollout.ts",
-    right: "  return before.bootId === bootId ? before.base : totalOf(before);",
-    wrong: "  return before.base;",
   },
   {
     name: "bytes over a line are counted as the LAN's",
@@ -176,12 +216,10 @@ const CARRYING: readonly PlantedBug[] = [
     wrong: "      if (run.offsetBytes > this.#nextBytes + 64) break;",
   },
   {
-    name: "a count that lies is believed",
-    file: "src/wire/cbor.ts",
-    right:
-      "  // Every element takes a byte or more: a count beyond that is a lie, refused before it allocates.\n" +
-      "  if (count > reader.remaining) return undefined;",
-    wrong: "  if (count > reader.remaining) throw new RangeError();",
+    name: "what was lost is not sent again",
+    file: "src/transport/sender.ts",
+    right: "    this.#repairs.add(record, fragment);",
+    wrong: "    if (record.number % 5 !== 4) this.#repairs.add(record, fragment);",
   },
 ];
 

@@ -14,6 +14,7 @@ import { addOriginCommands } from "./commands/origin.ts";
 import { addPublishCommands } from "./commands/publish.ts";
 import { addSelftestCommand } from "./commands/selftest.ts";
 import { addServerCommands } from "./commands/server.ts";
+import { addSimCommand } from "./commands/sim.ts";
 import { addTopologyCommands } from "./commands/topology.ts";
 import { EXIT_HELP } from "./exit-codes.ts";
 
@@ -40,6 +41,7 @@ export function createProgram(host: CommandHost): Command {
   addContentCommands(program, host);
   addDeviceCommands(program, host);
   addTopologyCommands(program, host);
+  addSimCommand(program, host);
   addDeploymentCommands(program, host);
   addLedgerCommand(program, host);
   addOriginCommands(program, host);

@@ -13,12 +13,17 @@ export class Progress {
 
   /** @param what - The kind of work, in a word or two. */
   show(what: string, doneBytes: number, totalBytes: number): void {
+    this.showLine(() => progressLine(what, doneBytes, totalBytes), doneBytes >= totalBytes);
+  }
+
+  /** Shows any line, which is only written where it is time for one; the last one always is. */
+  showLine(write: () => string, isLast: boolean): void {
     if (this.#io.stderr.isTTY !== true) return;
     const now = performance.now();
-    if (now - this.#shownAtMs < REDRAW_MS && doneBytes < totalBytes) return;
+    if (now - this.#shownAtMs < REDRAW_MS && !isLast) return;
     this.#shownAtMs = now;
     this.#shown = true;
-    this.#io.stderr.write(`\r\u001b[K${progressLine(what, doneBytes, totalBytes)}`);
+    this.#io.stderr.write(`\r\u001b[K${write()}`);
   }
 
   /** Clears the line. */

@@ -53,7 +53,7 @@ export function parseTopologyCsv(text: string, file: string): TopologyFile {
     const names = TOPOLOGY_COLUMNS.join(",");
     const first = heading?.cells.join(",") ?? "";
     const split = /[;\t]/.test(first) ? " Its cells must be separated by commas." : "";
-    const lacks = `The first line lacks ${missing.join(" and ")}`;
+    const lacks = `The first line lacks ${listed(missing)}`;
     const problem = `${lacks}: it must name ${names}.${split}`;
     throw refusal(file, heading?.line ?? 1, problem);
   }
@@ -93,6 +93,12 @@ export function formatTopologyCsv(offices: readonly OfficeInput[]): string {
   return [TOPOLOGY_COLUMNS, ...rows]
     .map((row) => `${row.map((cell) => csvCell(escapeFormula(cell))).join(",")}\r\n`)
     .join("");
+}
+
+/** `A`, `A and B`, `A, B and C`. */
+function listed(names: readonly string[]): string {
+  const [last, ...others] = names.toReversed();
+  return others.length === 0 ? (last ?? "") : `${others.toReversed().join(", ")} and ${last}`;
 }
 
 /** What a spreadsheet would calculate, or an escape of it, stands behind an apostrophe. */

@@ -2,6 +2,7 @@ import type { CandidateFacts, Criterion } from "../topology/election.ts";
 import type { OfficeType } from "../topology/office.ts";
 import type { Narrow } from "./bounds.ts";
 import type { Grain } from "./organisation.ts";
+import type { Mishap } from "./storm.ts";
 
 /**
  * Why a device fetches for its office: what it is better in than the next one; nobody else is there;
@@ -93,4 +94,6 @@ export type Forecast = {
   /** The Central Office first, the others as they were entered. */
   readonly offices: readonly OfficeForecast[];
   readonly unfinished: readonly UnfinishedDevice[];
+  /** What went wrong meanwhile, because it was asked for. */
+  readonly mishaps: readonly Mishap[];
 };

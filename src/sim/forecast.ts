@@ -6,6 +6,7 @@ import { decidingCriterion, rankCandidates } from "../topology/election.ts";
 import type { OfficeType } from "../topology/office.ts";
 import { type BoundedContent, boundsOf, type Narrow, type OfficeBound } from "./bounds.ts";
 import type { SimDevice } from "./device.ts";
+import type { Weather } from "./faults/weather.ts";
 import type {
   Bottleneck,
   Forecast,
@@ -18,6 +19,7 @@ import type {
 import { inventMachines } from "./machines.ts";
 import { type Grain, Organisation, type SimOffice } from "./organisation.ts";
 import type { SimPackage } from "./package.ts";
+import { beginStorm, type Mishap } from "./storm.ts";
 
 /** An office to forecast for. */
 export type ForecastOffice = {
@@ -44,15 +46,20 @@ export type ForecastSetup = {
   readonly lanRate: number;
   /** Where the server is; absent: at the first address of the Central Office. */
   readonly server?: string;
+  /** What goes wrong meanwhile; absent: nothing. Only packets show what becomes of it. */
+  readonly faults?: Weather;
   /** When the distribution is given up, in simulated seconds; absent: long after its bound. */
   readonly limitS?: number;
 };
 
 /** How far a forecast is. */
 export type ForecastProgress = {
-  /** In the simulated world, since the deployment. */
+  /** Devices find the server first; only then anything is deployed. */
+  readonly phase: "joining" | "fetching";
+  /** In the simulated world, since the phase began. */
   readonly seconds: number;
-  readonly finished: number;
+  /** How many devices are through with it. */
+  readonly done: number;
   readonly devices: number;
 };
 
@@ -65,8 +72,8 @@ const REPORTS_S = 5;
 /** A distribution is given up after so many times its bound, and so long. */
 const PATIENCE = { times: 10, seconds: 600 } as const;
 
-/** How often progress is told, in simulated time. */
-const TELL_US = 100 * MS;
+/** How often it is looked how far everybody is, in simulated time. */
+const LOOK_US = 100 * MS;
 
 /** How much of a line's rate its queue holds, in the world of packets. */
 const QUEUE_S = 0.1;
@@ -117,6 +124,7 @@ export function forecast(
     savedBytes: links.reduce((sum, { savedBytes }) => sum + savedBytes, 0),
     offices: forecasts,
     unfinished: run.unfinished,
+    mishaps: run.mishaps,
   };
 }
 
@@ -165,11 +173,12 @@ type Run = {
   /** When each device had everything, in seconds since the deployment; the publisher is not in it. */
   readonly finishedS: ReadonlyMap<SimDevice, number>;
   readonly unfinished: readonly UnfinishedDevice[];
+  readonly mishaps: readonly Mishap[];
 };
 
 function distribute(
   organisation: Organisation,
-  { sizeBytes, pieces, limitS }: ForecastSetup,
+  { sizeBytes, pieces, limitS, faults = "none", seed, offices }: ForecastSetup,
   given: {
     readonly boundS: number;
     readonly onProgress: (progress: ForecastProgress) => void;
@@ -177,7 +186,13 @@ function distribute(
 ): Run {
   const { world, server } = organisation;
   const devices = [...organisation.devices.values()].flat();
-  organisation.runUntil(() => server.coordinator.counts().present === devices.length, SETTLING_S);
+  const joined = teller(organisation, {
+    phase: "joining",
+    devices: devices.length,
+    done: () => server.coordinator.counts().present,
+    onProgress: given.onProgress,
+  });
+  organisation.runUntil(joined, SETTLING_S);
   organisation.runUntil(() => false, 1);
   const finishedS = new Map<SimDevice, number>();
   const pieceBytes = Math.ceil(sizeBytes / pieces);
@@ -189,21 +204,48 @@ function distribute(
   }
   const simPackage = organisation.deploy({ pieces, pieceBytes, lastBytes });
   startedAtUs = world.nowUs;
-  let toldAtUs = Number.NEGATIVE_INFINITY;
-  const isDone = (): boolean => {
-    if (world.nowUs - toldAtUs >= TELL_US) {
-      toldAtUs = world.nowUs;
-      const seconds = (world.nowUs - startedAtUs) / SECOND;
-      given.onProgress({ seconds, finished: finishedS.size + 1, devices: devices.length });
-    }
-    return finishedS.size >= devices.length - 1;
-  };
+  const mishaps = beginStorm(organisation, {
+    offices: simOffices(centralFirst(offices), seed),
+    simPackage,
+    weather: faults,
+    seed,
+    during: given.boundS,
+  });
+  const hasIt = ({ store }: SimDevice): boolean => store.isFinished(simPackage.contentId);
+  const isDone = teller(organisation, {
+    phase: "fetching",
+    devices: devices.length,
+    // Who loses power may lose what it had: then it has to be looked at again.
+    done: () => (faults === "none" ? finishedS.size + 1 : devices.filter(hasIt).length),
+    onProgress: given.onProgress,
+  });
   organisation.runUntil(isDone, limitS ?? PATIENCE.seconds + PATIENCE.times * given.boundS);
-  const late = devices.filter(({ store }) => !store.isFinished(simPackage.contentId));
+  const late = devices.filter((device) => !hasIt(device));
   const unfinished = late.map((device) => unfinishedDevice(device, simPackage));
   const inTimeS = new Map(finishedS);
   organisation.runUntil(() => false, REPORTS_S);
-  return { simPackage, finishedS: inTimeS, unfinished };
+  return { simPackage, finishedS: inTimeS, unfinished, mishaps };
+}
+
+/** Says whether all devices are through with a phase, and tells from time to time how far it is. */
+function teller(
+  { world }: Organisation,
+  given: Pick<ForecastProgress, "phase" | "devices"> & {
+    readonly done: () => number;
+    readonly onProgress: (progress: ForecastProgress) => void;
+  },
+): () => boolean {
+  const { phase, devices, done, onProgress } = given;
+  const startedAtUs = world.nowUs;
+  let lookedAtUs = Number.NEGATIVE_INFINITY;
+  return () => {
+    // To look takes time, and this is asked at every event.
+    if (world.nowUs - lookedAtUs < LOOK_US) return false;
+    lookedAtUs = world.nowUs;
+    const through = done();
+    onProgress({ phase, seconds: (world.nowUs - startedAtUs) / SECOND, done: through, devices });
+    return through >= devices;
+  };
 }
 
 function unfinishedDevice(device: SimDevice, { contentId }: SimPackage): UnfinishedDevice {
@@ -215,6 +257,7 @@ function unfinishedDevice(device: SimDevice, { contentId }: SimPackage): Unfinis
   if (!status.serverConnected) return { hostName, host, office, why: "it has no server" };
   if (content === undefined) return { hostName, host, office, why: "it was not told of it" };
   const { piecesHeld, pieces, problem } = content;
+  if (pieces === 0) return { hostName, host, office, why: "it finds nobody who serves it" };
   const held = `it has ${piecesHeld} of ${pieces} pieces`;
   return { hostName, host, office, why: problem === "" ? held : `${held}: ${problem}` };
 }

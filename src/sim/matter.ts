@@ -25,6 +25,9 @@ export type Matter = {
   readonly readManifest: typeof decodeSignedManifest;
 };
 
+/** How far from each other pieces begin that nobody looks at. */
+const PLACE_BYTES = 16;
+
 /** Random bytes, which are hashed: what a device is sent is looked at to the last bit. */
 export function realMatter(crypto: Pick<Crypto, "sha256">, prng: Prng): Matter {
   return {
@@ -43,8 +46,8 @@ export function realMatter(crypto: Pick<Crypto, "sha256">, prng: Prng): Matter {
 
 /**
  * Bytes that have a length and a place and that nobody ever touches, for packages of gigabytes on a
- * hundred thousand devices. A piece is right where it is that very stretch of its package's memory,
- * which the system gives to a page only once something is written to it.
+ * hundred thousand devices. A piece is right where it is that very stretch of its package's memory.
+ * Stretches lie over each other, so that a package has hardly more memory than its longest piece.
  */
 export function weightlessMatter(crypto: Pick<Crypto, "sha256">): Matter {
   const hashes = new Map<ArrayBufferLike, Map<number, Uint8Array>>();
@@ -53,10 +56,10 @@ export function weightlessMatter(crypto: Pick<Crypto, "sha256">): Matter {
   return {
     make: (shape) => {
       const { pieces, pieceBytes } = shape;
-      const buffer = new ArrayBuffer(pieces * pieceBytes);
+      const buffer = new ArrayBuffer(pieces * PLACE_BYTES + pieceBytes);
       const made = Array.from(
         { length: pieces },
-        (_, index) => new Uint8Array(buffer, index * pieceBytes, lengthOf(shape, index)),
+        (_, index) => new Uint8Array(buffer, index * PLACE_BYTES, lengthOf(shape, index)),
       );
       packages += 1;
       const own = made.map(({ byteOffset }) => {

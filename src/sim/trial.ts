@@ -5,6 +5,7 @@ import { Endpoint } from "../transport/endpoint.ts";
 import { agreement, lacking } from "./checkers/agreement.ts";
 import type { Checker, Violation } from "./checkers/checker.ts";
 import { copies } from "./checkers/copies.ts";
+import { counts } from "./checkers/counts.ts";
 import { holders } from "./checkers/holders.ts";
 import { ledger } from "./checkers/ledger.ts";
 import { roles } from "./checkers/roles.ts";
@@ -76,6 +77,8 @@ export class Trial {
   readonly #checkers: readonly Checker[];
   readonly #violations: Violation[] = [];
   readonly #faults = new Map<string, number>();
+  /** What the server has said that it deploys: it must not forget it. */
+  readonly #deployed = new Set<string>();
   /** What ends the faults that have not ended yet, by their number. */
   readonly #heals = new Map<number, () => void>();
   #blows = 0;
@@ -107,6 +110,7 @@ export class Trial {
     const copied = copies(parts);
     this.#checkers = [
       truth(parts),
+      counts(parts),
       copied,
       ledger(parts, copied),
       roles(parts),
@@ -307,16 +311,30 @@ export class Trial {
     world.runUntil(endUs, this.#isBroken);
   }
 
-  #publish({ shape, targets }: PlannedOrder): void {
-    const { organisation, packages, orders, journal, publisher } = this.#scene;
+  #publish({ shape, targets, first }: PlannedOrder): void {
+    const { organisation, world, packages, orders, journal, publisher } = this.#scene;
     const simPackage = organisation.makePackage(shape);
     const { contentId } = simPackage;
     packages.push(simPackage);
-    orders.push({ contentId, targets });
+    const later = { contentId, targets };
+    if (first === undefined) orders.push(later);
+    else {
+      orders.push({ contentId, targets: { devices: this.#lastOfEach(first.offices) } });
+      world.plan(first.aheadUs, () => {
+        orders.push(later);
+        this.#deploy();
+      });
+    }
     journal.note("operator", `publishes ${contentId.slice(0, 8)}, ${shape.pieces} pieces`);
     publisher.store.fill(contentId, simPackage.signed, simPackage.pieces);
     publisher.tell({ kind: "publish", contentId, manifest: simPackage.signed });
     this.#deploy();
+  }
+
+  /** One device of each of these offices, and not the first, which is likely to fetch for it. */
+  #lastOfEach(offices: readonly string[]): readonly string[] {
+    const { organisation } = this.#scene;
+    return offices.flatMap((name) => organisation.office(name).at(-1)?.deviceId ?? []);
   }
 
   /** Does as operators do: what the server does not know is published and deployed once more. */
@@ -325,14 +343,20 @@ export class Trial {
     const { server } = organisation;
     let missing = !this.#scene.serverUp;
     for (const { contentId, targets } of this.#scene.serverUp ? orders : []) {
+      const wanted = JSON.stringify([contentId, targets]);
       const isDeployed = server.coordinator
         .deployments()
-        .some((row) => row.contentId === contentId);
+        .some((row) => JSON.stringify([row.contentId, row.targets]) === wanted);
       if (isDeployed) continue;
+      if (this.#deployed.has(wanted) && !this.#scene.restored) {
+        const name = contentId.slice(0, 8);
+        this.#violate("durability", `the server has forgotten that ${name} is deployed`);
+      }
       const deploy = { kind: "deploy", contentId, targets, priority: "medium" } as const;
       const answer = server.command(deploy);
       if (answer?.kind === "deployed") {
         journal.note("operator", `deploys ${contentId.slice(0, 8)}`);
+        this.#deployed.add(wanted);
         continue;
       }
       missing = true;

@@ -9,11 +9,16 @@ import type { SimOffice } from "./organisation.ts";
 /** Most devices of an invented world: small worlds are many worlds. */
 const DEVICES_MAX = 10;
 
+/** How much earlier one device of each office is to have something: long enough to get it. */
+const FIRST_US = 30_000 * MS;
+
 /** A package that is to be deployed, and when. */
 export type PlannedOrder = {
   readonly atUs: number;
   readonly shape: { readonly pieces: number; readonly pieceBytes: number };
   readonly targets: Targets;
+  /** It is for one device of each of these offices at first, and for the others so much later. */
+  readonly first?: { readonly offices: readonly string[]; readonly aheadUs: number };
 };
 
 /** What a world is like before anything happens in it. */
@@ -28,7 +33,7 @@ export type WorldPlan = {
 export function drawWorld(prng: Prng, weather: Weather): WorldPlan {
   const offices = drawOffices(prng, weather);
   const orders = Array.from({ length: 1 + prng.below(2) + Math.floor(prng.below(4) / 3) }, () =>
-    drawOrder(prng, offices),
+    drawOrder(prng, offices, weather),
   );
   return { offices, orders, stormUs: (6 + prng.below(30)) * 1_000 * MS };
 }
@@ -82,10 +87,14 @@ function drawLine(prng: Prng, weather: Weather): LinkOptions {
   };
 }
 
-function drawOrder(prng: Prng, offices: readonly SimOffice[]): PlannedOrder {
+function drawOrder(prng: Prng, offices: readonly SimOffice[], weather: Weather): PlannedOrder {
   const shape = { pieces: 10 + prng.below(31), pieceBytes: (4 + prng.below(17)) * KIB };
   const names = offices.map(({ name }) => name).filter(() => prng.below(2) === 0);
   const some = prng.below(3) === 0 && names.length > 0;
   const targets: Targets = some ? { offices: names } : { all: true };
-  return { atUs: prng.below(12_000) * MS, shape, targets };
+  const order = { atUs: prng.below(12_000) * MS, shape, targets };
+  if (weather !== "none" || prng.below(2) === 0) return order;
+  // Nothing else tells whether an office takes from one of its own what it has.
+  const first = { offices: offices.map(({ name }) => name), aheadUs: FIRST_US };
+  return { ...order, first };
 }

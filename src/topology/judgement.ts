@@ -106,7 +106,7 @@ export function judgeTypes(drafts: readonly OfficeDraft[], findings: Finding[]):
       const why = "is a WiFi office without a parent";
       const mend = "name the wired office that it belongs to, or give it the type default";
       findings.push(warning("wifi-without-parent", draft, `${why}: ${mend}.`));
-    } else if (types.get(draft.parent) === "wifi") {
+    } else if (types.get(draft.parent) === "wifi" && draft.parent !== draft.name) {
       const why = `is a WiFi office below the WiFi office "${draft.parent}"`;
       const mend = "name the wired office that it belongs to, or put both into one office";
       findings.push(warning("wifi-below-wifi", draft, `${why}: ${mend}.`));

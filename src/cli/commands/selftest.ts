@@ -24,6 +24,8 @@ const SEED_MAX = 0xff_ff_ff_ff;
 
 const MINUTES = 1;
 
+const CALM_EVERY = 4;
+
 /** How often who waits is told how far it is, in milliseconds. */
 const PROGRESS_MS = 10_000;
 
@@ -88,7 +90,7 @@ async function selftest(
   const tally = new Tally(firstSeed, weather);
   let saidMs = beganMs;
   for (let seed = firstSeed; ; seed = (seed + 1) >>> 0) {
-    const result = trial.run({ seed, weather });
+    const result = trial.run({ seed, weather: weatherFor(seed, options) });
     tally.add(result);
     const nowMs = performance.now();
     const totals = tally.totals((nowMs - beganMs) / 1_000);
@@ -101,6 +103,17 @@ async function selftest(
     }
     await pause(0, signal);
   }
+}
+
+/**
+ * Every fourth world is one in which nothing goes wrong, unless it is asked for by itself: what is
+ * forgiven in a storm is not forgiven there.
+ */
+function weatherFor(
+  seed: number,
+  { faults: weather = "harsh", once }: Pick<SelftestOptions, "faults" | "once">,
+): Weather {
+  return once === undefined && seed % CALM_EVERY === 0 ? "none" : weather;
 }
 
 /** Adds up what worlds have come to. */

@@ -7,6 +7,7 @@ import { lintTopology } from "../../topology/lint.ts";
 import type { Finding } from "../../topology/office.ts";
 import { addCommand, type CommandHost } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import { findingLines } from "../findings.ts";
 import { openControl } from "../parts.ts";
 import { type SettingsOptions, serverSettings, settingsOptions } from "../settings-flags.ts";
 import { textTable } from "../text-table.ts";
@@ -120,8 +121,4 @@ function officesText(offices: readonly OfficeView[]): string {
 function resultText(result: OfficesResult): string {
   const lines = findingLines(result.findings);
   return [`${result.offices.length} offices are in force.`, ...lines].join("\n");
-}
-
-function findingLines(findings: readonly Finding[]): readonly string[] {
-  return findings.map(({ severity, sentence }) => `${severity}: ${sentence}`);
 }

@@ -10,6 +10,9 @@ import type { Checker, CheckerParts } from "./checker.ts";
  */
 export const SETTLING_US: number = 75 * SECOND;
 
+/** The same where nothing has ever gone wrong: nobody was late, and nobody is passed over. */
+const CALM_SETTLING_US: number = 10 * SECOND;
+
 /**
  * At most one device fetches for an office whose devices reach each other, once it has settled;
  * nobody for an office whose devices do not share. Devices between which there is no association
@@ -19,33 +22,45 @@ export function holders({ scene, violate }: CheckerParts): Checker {
   const name = "holders";
   const since = new Map<string, number>();
   let calmSinceUs = 0;
+  let isStruck = false;
   return {
     name,
     onBlow: () => {
+      isStruck = true;
       calmSinceUs = scene.world.nowUs;
     },
     onLook: () => {
       const { nowUs } = scene.world;
-      if (scene.isStormy) calmSinceUs = nowUs;
-      const now = new Set(rivals(scene));
-      for (const pair of since.keys()) if (!now.has(pair)) since.delete(pair);
-      for (const pair of now) {
-        const begunUs = Math.max(since.get(pair) ?? nowUs, calmSinceUs);
-        since.set(pair, begunUs);
-        if (nowUs - begunUs < SETTLING_US) continue;
-        violate(name, `${pair} since ${Math.round(begunUs / SECOND)} s`);
+      if (isStruck && scene.isStormy) calmSinceUs = nowUs;
+      const settlingUs = isStruck ? SETTLING_US : CALM_SETTLING_US;
+      keepOnly(since, rivals(scene), nowUs);
+      for (const [pair, begunUs] of since) {
+        const sinceUs = Math.max(begunUs, calmSinceUs);
+        if (nowUs - sinceUs < settlingUs) continue;
+        violate(name, `${pair} since ${Math.round(sinceUs / SECOND)} s`);
       }
     },
     onEnd: () => {
-      const { coordinator } = scene.organisation.server;
-      for (const { name: office, type } of coordinator.offices()) {
-        if (type !== "vpn") continue;
-        const holding = holdersOf(scene, office).map(({ host }) => host);
-        if (holding.length === 0) continue;
-        violate(name, `${holding.join(" and ")} fetch for ${office}, where nobody shares`);
-      }
+      for (const sentence of needless(scene)) violate(name, sentence);
     },
   };
+}
+
+/** Forgets pairs that are none any more, and notes since when the others are. */
+function keepOnly(since: Map<string, number>, pairs: readonly string[], nowUs: number): void {
+  const now = new Set(pairs);
+  for (const pair of since.keys()) if (!now.has(pair)) since.delete(pair);
+  for (const pair of now) if (!since.has(pair)) since.set(pair, nowUs);
+}
+
+/** Who fetches for an office in which nobody shares. */
+function needless(scene: Scene): readonly string[] {
+  const offices = scene.organisation.server.coordinator.offices();
+  return offices.flatMap(({ name: office, type }) => {
+    const holding = type === "vpn" ? holdersOf(scene, office).map(({ host }) => host) : [];
+    if (holding.length === 0) return [];
+    return [`${holding.join(" and ")} fetch for ${office}, where nobody shares`];
+  });
 }
 
 function holdersOf(scene: Scene, office: string): readonly SimDevice[] {

@@ -3,6 +3,11 @@ import type { SimDevice } from "../device.ts";
 import type { Checker, CheckerParts } from "./checker.ts";
 import type { copies } from "./copies.ts";
 
+/** What has come to a device of one content, from other offices and from its own. */
+type Came = { wanBytes: number; lanBytes: number };
+
+const NOTHING: Came = { wanBytes: 0, lanBytes: 0 };
+
 /**
  * What is counted is what was carried: each device counts the bytes that reached it, and, where
  * nothing went wrong, the server charges to each line what crossed it.
@@ -12,7 +17,7 @@ export function ledger(
   { carried }: Pick<ReturnType<typeof copies>, "carried">,
 ): Checker {
   const name = "ledger";
-  const received = new Map<SimDevice, Map<ContentId, number>>();
+  const received = new Map<SimDevice, Map<ContentId, Came>>();
   let calm = true;
   return {
     name,
@@ -22,20 +27,22 @@ export function ledger(
     onStart: (device) => {
       received.delete(device);
     },
-    onReceived: (device, _from, { contentId, target, data }) => {
-      if (target !== "piece") return;
-      const own = received.get(device) ?? new Map<ContentId, number>();
+    onReceived: (device, from, { contentId, target, data }) => {
+      const sender = scene.deviceOf(from);
+      if (target !== "piece" || sender === undefined) return;
+      const own = received.get(device) ?? new Map<ContentId, Came>();
       received.set(device, own);
-      own.set(contentId, (own.get(contentId) ?? 0) + data.length);
+      const came = own.get(contentId) ?? { wanBytes: 0, lanBytes: 0 };
+      own.set(contentId, came);
+      if (scene.officeOf(sender) === scene.officeOf(device)) came.lanBytes += data.length;
+      else came.wanBytes += data.length;
     },
     onLook: () => {
       for (const device of scene.devices) {
         for (const content of device.status()?.contents ?? []) {
-          const counted = content.wanInBytes + content.lanInBytes;
-          const came = received.get(device)?.get(content.contentId) ?? 0;
-          // What was taken back meanwhile comes and is not counted.
-          if (counted <= came && (!calm || counted === came)) continue;
-          violate(name, `${device.host} counts ${counted} bytes, and ${came} have come`);
+          const came = received.get(device)?.get(content.contentId) ?? NOTHING;
+          const wrong = calm ? calmProblem(content, came) : problem(content, came);
+          if (wrong !== undefined) violate(name, `${device.host} ${wrong}`);
         }
       }
     },
@@ -54,4 +61,21 @@ export function ledger(
       }
     },
   };
+}
+
+type Counted = { readonly wanInBytes: number; readonly lanInBytes: number };
+
+/** What is wrong where nothing has gone wrong: then each byte counts, and as what it is. */
+function calmProblem(counted: Counted, came: Came): string | undefined {
+  if (counted.wanInBytes !== came.wanBytes) {
+    return `counts ${counted.wanInBytes} bytes over lines, and ${came.wanBytes} have come`;
+  }
+  if (counted.lanInBytes === came.lanBytes) return undefined;
+  return `counts ${counted.lanInBytes} bytes of its LAN, and ${came.lanBytes} have come`;
+}
+
+/** Otherwise what was taken back meanwhile comes and is not counted. */
+function problem({ wanInBytes, lanInBytes }: Counted, came: Came): string | undefined {
+  const [counted, all] = [wanInBytes + lanInBytes, came.wanBytes + came.lanBytes];
+  return counted <= all ? undefined : `counts ${counted} bytes, and ${all} have come`;
 }
