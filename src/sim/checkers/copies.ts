@@ -12,7 +12,8 @@ type Carried = Map<string, Map<ContentId, number[]>>;
  * content, one for each device where they do not share, and what its child offices fetch where
  * nobody in the office is to have it. With faults at most once more for each fault at an office at
  * either end of the line or below it: whoever fetched may be gone with what was under way, which is
- * up to 4 MiB for each of those it asked (SW11), so more than any of these packages.
+ * up to 4 MiB for each of those it asked (SW11), so more than any of these packages. What a device
+ * fetches that lies is not counted: nobody can keep it from asking for what it has.
  */
 export function copies(parts: CheckerParts): Checker & { readonly carried: Carried } {
   const { scene, violate } = parts;
@@ -29,7 +30,7 @@ export function copies(parts: CheckerParts): Checker & { readonly carried: Carri
     },
     onReceived: (device, from, { contentId, target, piece, data }) => {
       const sender = scene.deviceOf(from);
-      if (target !== "piece" || sender === undefined) return;
+      if (target !== "piece" || sender === undefined || scene.liars.has(device)) return;
       const { ways } = scene.organisation;
       const above = ways.pathUp(scene.officeOf(sender));
       for (const office of ways.pathUp(scene.officeOf(device))) {
