@@ -87,15 +87,13 @@ export function copiesInto(
   { organisation, simPackage }: Spreaded,
   offices: readonly SimOffice[],
 ): readonly number[] {
-  return offices
-    .filter(({ line }) => line !== undefined)
-    .map(({ name }) => {
-      const bytes = organisation
-        .office(name)
-        .map((device) => statusOf(device, simPackage)?.wanInBytes ?? 0)
-        .reduce((sum, own) => sum + own, 0);
-      return bytes / simPackage.sizeBytes;
-    });
+  return wired(offices).map((name) => {
+    const bytes = organisation
+      .office(name)
+      .map((device) => statusOf(device, simPackage)?.wanInBytes ?? 0)
+      .reduce((sum, own) => sum + own, 0);
+    return bytes / simPackage.sizeBytes;
+  });
 }
 
 /** What lines carried of pieces, over the size, by office with a line: whoever has lost what he had. */
@@ -103,11 +101,13 @@ export function carriedInto(
   { organisation, simPackage }: Spreaded,
   offices: readonly SimOffice[],
 ): readonly number[] {
-  return offices
-    .filter(({ line }) => line !== undefined)
-    .map(({ name }) => {
-      return organisation.carriedInto(name) / FLOW_OVERHEAD / simPackage.sizeBytes;
-    });
+  return wired(offices).map(
+    (name) => organisation.carriedInto(name) / FLOW_OVERHEAD / simPackage.sizeBytes,
+  );
+}
+
+function wired(offices: readonly SimOffice[]): readonly string[] {
+  return offices.filter(({ line }) => line !== undefined).map(({ name }) => name);
 }
 
 /** What a device says of the package. */

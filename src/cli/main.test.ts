@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { PRODUCT_VERSION } from "../base/constants.ts";
-import { main } from "./main.ts";
 import { createProgram } from "./program.ts";
+import { type Outcome, runIn } from "./test-run.ts";
 
 let folder = "";
 beforeEach(() => {
@@ -99,25 +99,8 @@ test("--version of publish is the content's version, not a question for the prod
   expect(stderr).toContain("usage-key");
 });
 
-type Outcome = { readonly exitCode: number; readonly stdout: string; readonly stderr: string };
-
 async function run(words: readonly string[]): Promise<Outcome> {
-  let stdout = "";
-  let stderr = "";
-  const exitCode = await main(words, {
-    stdout: {
-      write: (text) => {
-        stdout += text;
-      },
-    },
-    stderr: {
-      write: (text) => {
-        stderr += text;
-      },
-    },
-    environment: { HOME: folder },
-  });
-  return { exitCode, stdout, stderr };
+  return await runIn(folder, words);
 }
 
 /** The words of every command that does something. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Forecast } from "../../sim/forecast-types.ts";
-import { main } from "../main.ts";
+import { type Outcome, runIn } from "../test-run.ts";
 
 const HEADING = "Office,Parent Office,Office Type,Subnet,Devices,Mbit/s,Delay ms";
 
@@ -168,21 +168,6 @@ function write(rows: readonly string[]): string {
   return file;
 }
 
-async function run(words: readonly string[]) {
-  let stdout = "";
-  let stderr = "";
-  const exitCode = await main(words, {
-    stdout: {
-      write: (text) => {
-        stdout += text;
-      },
-    },
-    stderr: {
-      write: (text) => {
-        stderr += text;
-      },
-    },
-    environment: { HOME: folder },
-  });
-  return { exitCode, stdout, stderr };
+async function run(words: readonly string[]): Promise<Outcome> {
+  return await runIn(folder, words);
 }
