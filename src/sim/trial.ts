@@ -419,7 +419,9 @@ export class Trial {
   /** Whether something that was ordered is not deployed yet. */
   #waits(): boolean {
     const deployed = this.#scene.organisation.server.coordinator.deployments();
-    const waiting = this.#plan.orders.length > this.#scene.orders.length;
+    // What one device of each office is to have first is ordered once more, for all.
+    const orders = this.#plan.orders.reduce((sum, { first }) => sum + (first ? 2 : 1), 0);
+    const waiting = orders > this.#scene.orders.length;
     return (
       waiting ||
       this.#scene.orders.some(

@@ -83,7 +83,8 @@ function drawLine(prng: Prng, weather: Weather): LinkOptions {
     ...clean,
     lossPercent: prng.below(3) === 0 ? prng.below(30) / 10 : 0,
     duplicatePercent: prng.below(4) === 0 ? prng.below(30) / 10 : 0,
-    jitterUs: prng.below(3) === 0 ? prng.below(20) * MS : 0,
+    // More than this looks like somebody else's traffic to Background, which then waits.
+    jitterUs: prng.below(3) === 0 ? prng.below(3) * MS : 0,
   };
 }
 

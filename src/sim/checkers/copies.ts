@@ -74,7 +74,9 @@ function copiesMax(scene: Scene, office: string, contentId: ContentId): number {
   const wanting = scene.devices.filter(
     (device) => scene.officeOf(device) === office && isWanted(scene, contentId, device),
   ).length;
-  if (type !== "vpn" && wanting > 0) return 1;
+  // An administrator may have had an office share no longer, and share again.
+  const shares = type !== "vpn" && !Number.isFinite(scene.replacedAtUs);
+  if (shares && wanting > 0) return 1;
   const below = scene.offices.filter(
     ({ name }) => scene.organisation.ways.parentOf(name) === office,
   );
