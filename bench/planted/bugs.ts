@@ -57,9 +57,8 @@ const FETCHING: readonly PlantedBug[] = [
   {
     name: "whoever knew nothing once is not asked about anything new",
     file: "src/peer/neighbours.ts",
-    right:
-      "if (after.some(({ contentId }) => !known.has(contentId))) this.#uselessUntilUs.clear();",
-    wrong: "if (after.some(({ contentId }) => contentId.length === 0 && known.size > 0)) return;",
+    right: "  forgetUseless(): void {\n    this.#uselessUntilUs.clear();",
+    wrong: "  forgetUseless(): void {",
     also: {
       file: "src/peer/neighbours.ts",
       right: "const USELESS_US = 15 * SECOND;",

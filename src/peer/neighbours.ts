@@ -5,7 +5,7 @@ import { DEVICE_PORTS, offsetPorts } from "../effects/channels.ts";
 import { NO_FACTS } from "../topology/election.ts";
 import type { AssociationEvent, PeerPorts } from "../transport/association-types.ts";
 import { REFUSAL_CLOSE_CODES } from "../transport/judge-peer.ts";
-import type { DeploymentEntry, MemberEntry } from "../wire/messages.ts";
+import type { MemberEntry } from "../wire/messages.ts";
 import { isToFetch } from "./content-entry.ts";
 import {
   type Act,
@@ -86,13 +86,9 @@ export class Neighbours {
     return (this.#uselessUntilUs.get(deviceId) ?? 0) > nowUs;
   }
 
-  /** Where something else is wanted than before, who knew nothing of that may know this. */
-  onDeployments(
-    before: readonly DeploymentEntry[] | undefined,
-    after: readonly DeploymentEntry[],
-  ): void {
-    const known = new Set(before?.map(({ contentId }) => contentId));
-    if (after.some(({ contentId }) => !known.has(contentId))) this.#uselessUntilUs.clear();
+  /** Something else is wanted than before: who knew nothing of that may know this. */
+  forgetUseless(): void {
+    this.#uselessUntilUs.clear();
   }
 
   /** The device has moved, or the line is back: everyone is tried again at once. */

@@ -121,9 +121,10 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   }
 
   step(nowUs: number, input: PeerInput, outbox: PeerOutbox): void {
-    const act: Act = { nowUs, outbox, transport: this.#transport.of(outbox) };
+    const transport = this.#transport.of(outbox);
+    const act: Act = { nowUs, outbox, transport };
     if (!this.#begun) this.#begin(act);
-    this.#core.endpoint.inOneGo(nowUs, act.transport, () => {
+    this.#core.endpoint.inOneGo(nowUs, transport, () => {
       this.#apply(act, input);
       this.#settleEvents(act);
     });
@@ -469,7 +470,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
 
   #onDeployments(act: Act, deployments: Deployments): void {
     if (isOlder(deployments, this.#deployments)) return;
-    this.#neighbours.onDeployments(this.#deployments?.deployments, deployments.deployments);
+    const known = new Set(this.#deployments?.deployments.map(({ contentId }) => contentId));
+    const news = deployments.deployments.some(({ contentId }) => !known.has(contentId));
+    if (news) this.#neighbours.forgetUseless();
     this.#deployments = deployments;
     this.#memory.keep(act, deployments);
     this.#states.onDeployments(act, deployments.deployments);
