@@ -75,11 +75,6 @@ export function isToFetch({ wanted, state }: ContentEntry): boolean {
   return wanted && (state === "waiting" || state === "downloading");
 }
 
-/** Whether anything of a content has come from others, in this run of the program. */
-export function isFetched({ tally }: ContentEntry): boolean {
-  return tally.lanInBytes + tally.wanInBytes + tally.originInBytes > 0;
-}
-
 /** Gives an entry its manifest and what is held from the start. */
 export function learnManifest(
   entry: ContentEntry,

@@ -1,6 +1,6 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
-import { MIB, MS, SECOND } from "../base/units.ts";
+import { MIB, SECOND } from "../base/units.ts";
 import type { Candidate } from "../topology/election.ts";
 import { Succession } from "../topology/succession.ts";
 import type { AssociationOutbox } from "../transport/association-types.ts";
@@ -18,12 +18,6 @@ import { Sources } from "./sources.ts";
 
 /** How many bytes we have asked one peer for at a time. */
 export const PENDING_BYTES_MAX: number = 4 * MIB;
-
-/**
- * For how much time's worth of its rate a mate is asked: what waits at one, another could bring
- * sooner.
- */
-export const MATE_AHEAD_US: number = 100 * MS;
 
 /** How many bytes may wait for the disk before we ask for more. */
 export const STORING_BYTES_MAX: number = 32 * MIB;

@@ -1,5 +1,5 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
-import { KIB, MS, SECOND } from "../base/units.ts";
+import { KIB, MS } from "../base/units.ts";
 import { count } from "../swarm/ledger.ts";
 import { Assembly } from "../swarm/piece-assembly.ts";
 import type { AssociationEvent } from "../transport/association-types.ts";
@@ -10,7 +10,6 @@ import {
   type Act,
   type Core,
   LINE_SOURCE_US,
-  MATE_AHEAD_US,
   PENDING_BYTES_MAX,
   report,
   STALL_US,
@@ -24,9 +23,6 @@ import type { Trust } from "./trust.ts";
 
 /** How much of a manifest one request asks for. */
 const MANIFEST_REQUEST_BYTES = 256 * KIB;
-
-/** Over how many answers a peer's rate is averaged. */
-const RATE_SAMPLES = 4;
 
 /** How long a peer that is busy is left alone. */
 const BUSY_REST_US = 200 * MS;
@@ -107,7 +103,6 @@ export class Downloads {
       });
     }
     if (!pending.assembly.complete) return;
-    measure(act.nowUs, link, pending);
     this.#settle(link, pending);
     if (entry !== undefined) this.#onComplete(act, link, entry, pending);
     this.fill(act, link);
@@ -287,9 +282,8 @@ export class Downloads {
     if (known === undefined || offered === undefined) return;
     const acrossLine = !this.#core.view.sameOffice(link.deviceId);
     if (acrossLine && !this.#mayBeLineSource(act.nowUs, link, entry)) return;
-    const mostBytes = acrossLine ? PENDING_BYTES_MAX : windowBytes(link);
     while (
-      link.pendingBytes < mostBytes &&
+      link.pendingBytes < PENDING_BYTES_MAX &&
       this.#core.storingBytes + link.pendingBytes < STORING_BYTES_MAX
     ) {
       const piece = acrossLine ? known.picker.pickAcrossLine(offered) : known.picker.pick(offered);
@@ -347,8 +341,7 @@ export class Downloads {
     const { contentId, handle } = asked;
     if (link.pending.size === 0) link.progressAtUs = act.nowUs;
     const assembly = new Assembly(lengthBytes);
-    const askedAtUs = act.nowUs;
-    link.pending.set(requestId, { requestId, contentId, ...what, assembly, askedAtUs });
+    link.pending.set(requestId, { requestId, contentId, ...what, assembly });
     link.pendingBytes += lengthBytes;
     link.usedAtUs = act.nowUs;
     say(this.#core, act, link.association, {
@@ -404,16 +397,4 @@ export class Downloads {
     link.pending.delete(pending.requestId);
     link.pendingBytes -= pending.assembly.sizeBytes;
   }
-}
-
-/** How much a device of our office is asked for at a time; one piece is always asked for. */
-function windowBytes({ rate }: Link): number {
-  return Math.min(PENDING_BYTES_MAX, Math.max(1, (rate * MATE_AHEAD_US) / SECOND));
-}
-
-/** Notes how fast a peer answers: from one answer to the next, or from the question. */
-function measure(nowUs: number, link: Link, { assembly, askedAtUs }: Pending): void {
-  const tookUs = Math.max(MS, nowUs - Math.max(askedAtUs, link.answeredAtUs));
-  link.rate += ((assembly.sizeBytes * SECOND) / tookUs - link.rate) / RATE_SAMPLES;
-  link.answeredAtUs = nowUs;
 }

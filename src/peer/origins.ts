@@ -179,8 +179,6 @@ export class Origins {
     const { known } = entry;
     const search = this.#searches.get(entry.contentId);
     if (known === undefined || search?.asking !== true || act.nowUs < search.idleUntilUs) return;
-    // Who fetches for the office may have changed since it was last looked at.
-    if (!this.#core.sources.fetches(entry)) return;
     const offers = this.#offers(entry);
     const origin = this.#origins.find(({ location }) => this.#isUsable(act, search, location));
     if (origin === undefined) return;

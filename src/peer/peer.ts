@@ -26,7 +26,6 @@ import { Manifests } from "./manifests.ts";
 import { Memory } from "./memory.ts";
 import { Neighbours } from "./neighbours.ts";
 import { isOlder } from "./numbered.ts";
-import { Offers } from "./offers.ts";
 import { Origins } from "./origins.ts";
 import { Rechecks } from "./rechecks.ts";
 import { ServerLink } from "./server-link.ts";
@@ -63,7 +62,6 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   readonly #trust: Trust;
   readonly #rechecks: Rechecks;
   readonly #origins: Origins;
-  readonly #offers: Offers;
   readonly #manifests: Manifests;
   readonly #evictions: Evictions;
   readonly #explanations: Explanations;
@@ -85,9 +83,8 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#evictions = new Evictions(this.#core);
     this.#explanations = new Explanations(this.#core);
     this.#downloads = new Downloads(this.#core, this.#trust);
-    this.#offers = new Offers(this.#core);
-    this.#uploads = new Uploads(this.#core, this.#rechecks, this.#offers);
-    this.#conversations = new Conversations(this.#core, this.#downloads, this.#trust, this.#offers);
+    this.#uploads = new Uploads(this.#core, this.#rechecks);
+    this.#conversations = new Conversations(this.#core, this.#downloads, this.#trust);
     this.#neighbours = new Neighbours(this.#core);
     this.#claims = new Claims(this.#core);
     this.#memory = new Memory(this.#core);
@@ -130,7 +127,6 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     });
     // There is room again only now that what was waiting has been sent.
     this.#uploads.pump(act);
-    this.#conversations.dealOn(act);
     this.#settleEvents(act);
   }
 
@@ -280,7 +276,6 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   #onHolder(act: Act): void {
     this.#noteAll(act);
     this.#downloads.handOver(act);
-    this.#conversations.onHolder(act);
     this.#neighbours.connect(act);
     this.#downloads.fillAll(act);
   }
@@ -340,7 +335,6 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     if (link === undefined) return;
     this.#downloads.onLinkDown(link);
     this.#uploads.onLinkDown(link);
-    this.#offers.onLinkDown(link);
     if (!this.#core.linkByDevice.has(link.deviceId)) this.#claims.onGone(act, link, event.code);
     this.#neighbours.connect(act);
     this.#downloads.fillAll(act);
