@@ -1,6 +1,7 @@
 import { ADAPTIVE } from "./adaptive.ts";
 import { AGENT_KILL } from "./agent-kill.ts";
 import { ALONE } from "./alone.ts";
+import { API } from "./api.ts";
 import { BAD_PEER } from "./bad-peer.ts";
 import { DISK_FULL } from "./disk-full.ts";
 import { LAN } from "./lan.ts";
@@ -17,6 +18,8 @@ import { SIM_10K } from "./sim-10k.ts";
 import { SIM_100K } from "./sim-100k.ts";
 import { SIM_OFFICE } from "./sim-office.ts";
 import type { Bench } from "./stage.ts";
+import { TOLD } from "./told.ts";
+import { TOPOLOGY } from "./topology.ts";
 import { TREE } from "./tree.ts";
 
 /** All benches by name. */
@@ -39,5 +42,8 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["sim-100k", SIM_100K],
   ["sim-10k", SIM_10K],
   ["sim-office", SIM_OFFICE],
+  ["topology", TOPOLOGY],
   ["planted-bugs", PLANTED_BUGS_BENCH],
+  ["told", TOLD],
+  ["api", API],
 ]);

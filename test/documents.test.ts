@@ -20,6 +20,7 @@ import * as core from "../src/peer/core.ts";
 import * as discovered from "../src/peer/discovered.ts";
 import * as peerDiscovery from "../src/peer/discovery.ts";
 import * as manifests from "../src/peer/manifests.ts";
+import * as offers from "../src/peer/offers.ts";
 import * as officeView from "../src/peer/office-view.ts";
 import * as origins from "../src/peer/origins.ts";
 import * as rechecks from "../src/peer/rechecks.ts";
@@ -201,6 +202,7 @@ const MODULES: readonly Readonly<Record<string, unknown>>[] = [
   clones,
   manifestRequests,
   policies,
+  offers,
   uploads,
   trust,
   rechecks,

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { DeploymentDetail } from "../../src/api/server-schemas.ts";
+import type { DeploymentDetail } from "../../src/api/deployment-schemas.ts";
 import { pause } from "../../src/cli/interruption.ts";
 import type { Published } from "../../src/cli/publishing.ts";
 import { OperatorError } from "../../src/runtime/operator-error.ts";

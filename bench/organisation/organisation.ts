@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import { stringify } from "smol-toml";
 import { AGENT_ROUTES } from "../../src/api/agent-routes.ts";
 import type { AgentContentView, AgentStatusView } from "../../src/api/agent-schemas.ts";
+import type { DeploymentDetail } from "../../src/api/deployment-schemas.ts";
 import { SERVER_ROUTES } from "../../src/api/server-routes.ts";
-import type { DeploymentDetail } from "../../src/api/server-schemas.ts";
 import {
   type Control,
   initialiseTheServer,
@@ -15,7 +15,7 @@ import {
 } from "../../src/cli/parts.ts";
 import { type Published, publishPackage } from "../../src/cli/publishing.ts";
 import { serverSettings } from "../../src/cli/settings-flags.ts";
-import { readTopologyCsv, TOPOLOGY_COLUMNS } from "../../src/cli/topology-csv.ts";
+import { readTopologyFile } from "../../src/cli/topology-file.ts";
 import { OperatorError } from "../../src/runtime/operator-error.ts";
 import { type Host, Network, type NetworkPlan, type Office } from "../net/network.ts";
 import type { Stage } from "../stage.ts";
@@ -306,8 +306,8 @@ export class Organisation {
       return [name, parent, type, subnets.join(";")].join(",");
     });
     const file = join(this.#stage.folder, "offices.csv");
-    await writeFile(file, [TOPOLOGY_COLUMNS.join(","), ...rows, ""].join("\n"));
-    const { offices } = await readTopologyCsv(file);
+    await writeFile(file, ["Office,Parent Office,Office Type,Subnet", ...rows, ""].join("\n"));
+    const { offices } = await readTopologyFile(file);
     const control = await this.control(this.server);
     await control(SERVER_ROUTES.replaceOffices, { body: { offices: [...offices] } });
   }

@@ -1,6 +1,6 @@
 import type { AgentContentView as Own } from "../../src/api/agent-schemas.ts";
+import type { DeploymentDevice } from "../../src/api/deployment-schemas.ts";
 import { SERVER_ROUTES } from "../../src/api/server-routes.ts";
-import type { DeploymentDevice } from "../../src/api/server-schemas.ts";
 import type { Distribution } from "./distribution.ts";
 import type { Machine, Organisation } from "./organisation.ts";
 

@@ -56,9 +56,9 @@ const FETCHING: readonly PlantedBug[] = [
   },
   {
     name: "whoever knew nothing once is not asked about anything new",
-    file: "src/peer/neighbours.ts",
-    right: "  forgetUseless(): void {\n    this.#uselessUntilUs.clear();",
-    wrong: "  forgetUseless(): void {",
+    file: "src/peer/peer.ts",
+    right: "if (this.#states.takeNews()) this.#neighbours.forgetUseless();",
+    wrong: "this.#states.takeNews();",
     also: {
       file: "src/peer/neighbours.ts",
       right: "const USELESS_US = 15 * SECOND;",
@@ -184,8 +184,21 @@ const TELLING: readonly PlantedBug[] = [
   {
     name: "a deployment is not made durable",
     file: "src/coordinator/rollout.ts",
-    right: '    outbox.persist({ kind: "deployment-add", deployment: row });',
+    right: '      outbox.persist({ kind: "deployment-put", deployment: row });',
     wrong: "",
+  },
+  {
+    name: "what was said of a deployment is forgotten with the server",
+    file: "src/coordinator/rollout.ts",
+    right: '      outbox.persist({ kind: "deployment-put", deployment: row });',
+    wrong:
+      '      if (row.directives.length === 0) outbox.persist({ kind: "deployment-put", deployment: row });',
+  },
+  {
+    name: "what is paused is fetched all the same",
+    file: "src/peer/content-entry.ts",
+    right: '  return wanted && hold === "none";',
+    wrong: "  return wanted || hold !== undefined;",
   },
   {
     name: "bytes over a line are counted as the LAN's",

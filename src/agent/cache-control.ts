@@ -4,7 +4,7 @@ import type {
   CachePurge,
   CachePurged,
 } from "../api/agent-schemas.ts";
-import { RequestRefused } from "../runtime/control-server.ts";
+import { RequestRefused } from "../runtime/http/problem.ts";
 import type { CacheEntry } from "./store/cache-entry.ts";
 import type { ContentStore } from "./store/content-store.ts";
 

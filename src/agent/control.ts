@@ -6,8 +6,9 @@ import { type ContentId, contentIdOf } from "../base/ids.ts";
 import { splitSignedManifest } from "../content/manifest-codec.ts";
 import type { PeerInput } from "../peer/contract.ts";
 import type { Peer } from "../peer/peer.ts";
-import { type ControlServer, RequestRefused, serveControl } from "../runtime/control-server.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
+import { type ControlServer, serveControl } from "../runtime/http/control-server.ts";
+import { RequestRefused } from "../runtime/http/problem.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
 import { contentWithPrefix, pinContent, purgeCache, showCache } from "./cache-control.ts";
 import { agentFiles, type EnrolmentRecord } from "./enrolment-file.ts";
@@ -41,6 +42,8 @@ export async function serveAgentControl(parts: ControlParts): Promise<ControlSer
       purgeCache: async ({ body }) => await purgeCache(store, body),
       explain: ({ params }) => explain(peer, params.contentId),
     },
+    pages: {},
+    pageHandlers: {},
     onFault,
   });
 }

@@ -106,7 +106,7 @@ async function isServerLinux(): Promise<boolean> {
 }
 
 /** The chassis type that the firmware states; 0 (which no type has) where it states none. */
-async function chassisType(): Promise<number> {
+export async function chassisType(): Promise<number> {
   try {
     return Number.parseInt(await readFile("/sys/class/dmi/id/chassis_type", "utf8"), 10);
   } catch {

@@ -15,6 +15,7 @@ import { tuneEngine } from "../runtime/engine.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
 import { TlsHandshakes } from "../runtime/tls-handshake.ts";
 import { AddressWatch, reachableHosts } from "./addresses.ts";
+import { readAttributes } from "./attributes.ts";
 import { serveAgentControl } from "./control.ts";
 import { agentFiles } from "./enrolment-file.ts";
 import { logEvent } from "./events.ts";
@@ -38,6 +39,9 @@ export type RunOptions = {
   readonly signal: AbortSignal;
   readonly log: Logger;
 };
+
+/** How often the brain is told the wall clock, in milliseconds. */
+const WALL_CLOCK_MS = 30_000;
 
 /**
  * Runs the agent until the signal aborts: the brain on real sockets, a real store and a real clock.
@@ -119,7 +123,11 @@ async function runOnce(
   });
   stack.defer(() => control.close());
   stack.use(watchMachine(settings, { brain, store, input, onFault }));
+  const tellTime = (): void => driver.input({ kind: "wall-clock", wallMs: Date.now() });
+  const clock = setInterval(tellTime, WALL_CLOCK_MS);
+  stack.defer(() => clearInterval(clock));
   driver.start();
+  tellTime();
   sockets.start();
   log.info({ deviceId: enrolment.deviceId }, "agent-started");
   const why = await Promise.race([
@@ -150,6 +158,7 @@ async function peerOptions(
     portOffset,
     ...(singlePort === undefined ? {} : { singlePort }),
     facts: await readFacts({ settings, usableBytes: () => store.usableBytes() }),
+    attributes: await readAttributes(),
     server: {
       host: settings.server.host ?? enrolment.serverHost,
       ports: serverPorts(settings),
@@ -200,6 +209,7 @@ function storageOutbox(store: ContentStore): StorageOutbox {
     storePiece: (contentId, piece, bytes) => store.storePiece(contentId, piece, bytes),
     readPiece: (ticket, contentId, range) => store.readPiece(ticket, contentId, range),
     finishContent: (contentId) => store.finishContent(contentId),
+    purge: (contentId) => void store.purge(contentId),
     recheckPiece: (contentId, piece) => store.recheckPiece(contentId, piece),
     protectContents: (contentIds) => store.protectContents(contentIds),
     remember: (name, bytes) => store.remember(name, bytes),

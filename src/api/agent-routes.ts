@@ -25,6 +25,8 @@ export const AGENT_ROUTES = {
     path: "/api/v1/publications",
     summary: "Brings a content to the organisation; answers once the server has it.",
     body: PublicationInput,
+    // The largest manifest in base64, and some.
+    bodyBytesMax: 24 * 1024 * 1024,
     status: 201,
     response: exact({ contentId: ContentIdText }),
   }),

@@ -23,6 +23,10 @@ export const AgentContentView = exact({
   ...ByteCounters,
   /** The folder in which the content has been handed over, once it is complete. */
   deliveredTo: Type.Optional(Type.String()),
+  /** Why it is not fetched now though it is to be had: an operator, or the hour. */
+  hold: Type.Union([Type.Literal("none"), Type.Literal("paused"), Type.Literal("closed")]),
+  /** Whether a deployment has its signed action run. */
+  runAction: Type.Boolean(),
   /** What is wrong and how to mend it; empty where nothing is. */
   problem: Type.String(),
 });

@@ -75,6 +75,16 @@ export const Problem = exact({
   detail: Type.String(),
   code: Type.String(),
   findings: Type.Optional(Type.Array(TopologyFinding)),
+  /** Where a request is not as its schema says; pointers are of RFC 6901. */
+  errors: Type.Optional(
+    Type.Array(
+      exact({
+        in: Type.Union([Type.Literal("path"), Type.Literal("query"), Type.Literal("body")]),
+        pointer: Type.String(),
+        detail: Type.String(),
+      }),
+    ),
+  ),
 });
 
 /** Why a request was refused. */

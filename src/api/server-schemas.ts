@@ -1,15 +1,11 @@
 import { type Static, Type } from "typebox";
 import {
   AtMs,
-  ByteCounters,
-  ContentIdPrefix,
   ContentIdText,
-  ContentStateWord,
   Count,
   DeviceIdText,
   OfficeTypeWord,
   OriginKindWord,
-  PriorityWord,
   Sha256Text,
   TopologyFinding,
 } from "./common.ts";
@@ -57,6 +53,9 @@ export const FileView = exact({
 /** A content and its files. */
 export const ContentDetail = exact({ ...contentFields, fileList: Type.Array(FileView) });
 
+/** How the version of a device stands to the server's. */
+export const VersionFitWord = Type.Enum(["fits", "too-old", "too-new", "unknown"]);
+
 const deviceFields = {
   deviceId: DeviceIdText,
   hostName: Type.String(),
@@ -67,13 +66,10 @@ const deviceFields = {
   present: Type.Boolean(),
   lastSeenAtMs: AtMs,
   productVersion: Type.String(),
+  /** What it says that it is, as `os` and `linux`: what deployments can go by. */
+  attributes: Type.Array(exact({ name: Type.String(), value: Type.String() })),
   /** How its version stands to the server's (row B19); `unknown` until it has said it. */
-  versionFit: Type.Union([
-    Type.Literal("fits"),
-    Type.Literal("too-old"),
-    Type.Literal("too-new"),
-    Type.Literal("unknown"),
-  ]),
+  versionFit: VersionFitWord,
   enrolledAtMs: AtMs,
   /** Since when the organisation takes no pieces from it (row B20); absent where it does. */
   shunnedAtMs: Type.Optional(AtMs),
@@ -102,6 +98,21 @@ export const DeviceDetail = exact({
   accusations: Type.Array(AccusationView),
 });
 
+/** What is known of an office besides where it stands and which addresses it has. */
+const officeDetails = {
+  /** IANA name, such as `Europe/Berlin`; absent: that of the office above. */
+  timeZone: Type.Optional(Type.String({ maxLength: 64 })),
+  /** The rate of the line to its parent office, in kbit/s. */
+  wanKbitS: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Host name of the device that is preferred to fetch for the office. */
+  preferredRvp: Type.Optional(Type.String({ maxLength: 256 })),
+  /** Whether each byte over the line costs. */
+  metered: Type.Optional(Type.Boolean()),
+  /** Whether the office has a way to the CDN of its own. */
+  directCdn: Type.Optional(Type.Boolean()),
+  description: Type.Optional(Type.String({ maxLength: 1024 })),
+};
+
 /** An office as the server keeps it. */
 export const OfficeView = exact({
   name: Type.String(),
@@ -110,6 +121,7 @@ export const OfficeView = exact({
   type: OfficeTypeWord,
   /** CIDR, such as `10.1.0.0/16`, or ranges, such as `10.1.0.10-10.1.0.99`. */
   subnets: Type.Array(Type.String()),
+  ...officeDetails,
 });
 
 /** An office as it is handed in: its type is judged with the rest of the topology. */
@@ -118,6 +130,7 @@ export const OfficeInput = exact({
   parent: Type.Optional(Type.String({ maxLength: 256 })),
   type: Type.String({ maxLength: 64 }),
   subnets: Type.Array(Type.String({ maxLength: 128 }), { maxItems: 4096 }),
+  ...officeDetails,
   /** Where it stands in what the operator wrote, for findings; absent: its place in the list. */
   row: Type.Optional(Type.Integer({ minimum: 1 })),
 });
@@ -129,85 +142,6 @@ export const OfficesInput = exact({ offices: Type.Array(OfficeInput, { maxItems:
 export const OfficesResult = exact({
   offices: Type.Array(OfficeView),
   findings: Type.Array(TopologyFinding),
-});
-
-/** Who is to have a content: devices that match any of the three. */
-export const Targets = exact({
-  all: Type.Optional(Type.Literal(true)),
-  offices: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 4096 })),
-  devices: Type.Optional(Type.Array(DeviceIdText, { maxItems: 4096 })),
-});
-
-/** A deployment to be made. */
-export const DeploymentInput = exact({
-  contentId: ContentIdPrefix,
-  targets: Targets,
-  priority: Type.Optional(PriorityWord),
-});
-
-const deploymentFields = {
-  deploymentId: Type.String(),
-  contentId: ContentIdText,
-  name: Type.String(),
-  version: Type.String(),
-  targets: Targets,
-  priority: PriorityWord,
-  createdAtMs: AtMs,
-  finishedAtMs: Type.Optional(AtMs),
-};
-
-/** A deployment in a list. */
-export const DeploymentView = exact({ ...deploymentFields, devices: Count, verified: Count });
-
-/** Where one device stands with a deployment. */
-export const DeploymentDevice = exact({
-  deviceId: DeviceIdText,
-  hostName: Type.String(),
-  office: Type.String(),
-  present: Type.Boolean(),
-  state: ContentStateWord,
-  pieces: Count,
-  piecesHeld: Count,
-  heldBytes: Count,
-  ...ByteCounters,
-  /** Bytes of pieces that came from the CDN or file storage. */
-  originInBytes: Count,
-  /** Whether it fetches for its office. */
-  rvp: Type.Boolean(),
-  /** What is wrong and how to mend it; empty where nothing is. */
-  problem: Type.String(),
-  /** Since when transfers have waited because others use the line; absent where they do not. */
-  lineBusySinceMs: Type.Optional(AtMs),
-});
-
-/** Where one office stands with a deployment. */
-export const DeploymentOffice = exact({
-  office: Type.String(),
-  type: OfficeTypeWord,
-  parent: Type.Optional(Type.String()),
-  /** Host name of the device that fetches for the office; empty where none does. */
-  rvp: Type.String(),
-  /** Bytes of pieces that came over the office's link. */
-  wanBytes: Count,
-  /** Bytes of pieces that came from devices of the same office. */
-  lanBytes: Count,
-  /** Bytes of pieces that came from the CDN or file storage. */
-  originBytes: Count,
-  /** `wanBytes` over the size of the content (row D3). */
-  copies: Type.Number({ minimum: 0 }),
-  devices: Count,
-  verified: Count,
-  /** Since when transfers have waited because others use the line; absent where they do not. */
-  lineBusySinceMs: Type.Optional(AtMs),
-});
-
-/** A deployment with everything that is known of it. */
-export const DeploymentDetail = exact({
-  ...deploymentFields,
-  sizeBytes: Count,
-  startedAtMs: AtMs,
-  devices: Type.Array(DeploymentDevice),
-  offices: Type.Array(DeploymentOffice),
 });
 
 /** Where packages can be had when no device has them. */
@@ -257,9 +191,6 @@ export const LedgerEntry = exact({
   lineBusySinceMs: Type.Optional(AtMs),
 });
 
-/** The WAN ledger. */
-export const LedgerView = exact({ entries: Type.Array(LedgerEntry) });
-
 export type ServerView = Static<typeof ServerView>;
 export type ContentView = Static<typeof ContentView>;
 export type ContentDetail = Static<typeof ContentDetail>;
@@ -270,9 +201,3 @@ export type LedgerEntry = Static<typeof LedgerEntry>;
 export type OfficeView = Static<typeof OfficeView>;
 export type OfficeInput = Static<typeof OfficeInput>;
 export type OfficesResult = Static<typeof OfficesResult>;
-export type Targets = Static<typeof Targets>;
-export type DeploymentInput = Static<typeof DeploymentInput>;
-export type DeploymentView = Static<typeof DeploymentView>;
-export type DeploymentDevice = Static<typeof DeploymentDevice>;
-export type DeploymentOffice = Static<typeof DeploymentOffice>;
-export type DeploymentDetail = Static<typeof DeploymentDetail>;

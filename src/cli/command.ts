@@ -76,6 +76,13 @@ export function wholeNumber(minimum: number, maximum: number): (text: string) =>
   };
 }
 
+/** Reads a point in time (ISO 8601; without a zone it is local), for an option. */
+export function moment(text: string): number {
+  const atMs = /^\d{4}-\d{2}-\d{2}/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
+  if (Number.isSafeInteger(atMs) && atMs >= 0) return atMs;
+  throw new InvalidArgumentError("Allowed is a time such as 2026-12-01T18:00.");
+}
+
 /** Reads a number in a range, for an option. */
 export function anyNumber(minimum: number, maximum: number): (text: string) => number {
   return (text) => {

@@ -1,10 +1,14 @@
 import { join, resolve } from "node:path";
 import type { AgentSettings } from "../agent/settings.ts";
-import type { BodyOf, ParamsOf, ResponseOf, Route } from "../api/route.ts";
+import type { BodyOf, ParamsOf, QueryOf, ResponseOf, Route } from "../api/route.ts";
 import type { ContentId } from "../base/ids.ts";
 import type { Summary } from "../netperf/meter.ts";
 import type { ReceiveOptions } from "../netperf/receive.ts";
 import type { SendOptions } from "../netperf/send.ts";
+import type { ApiClient } from "../runtime/http/client.ts";
+import type { RemoteServer } from "../runtime/http/tls-client.ts";
+import type { BackedUp } from "../server/backup/backup.ts";
+import type { Restored } from "../server/backup/restore.ts";
 import type { ServerSettings } from "../server/settings.ts";
 import type { Trial } from "../sim/trial.ts";
 
@@ -14,14 +18,32 @@ import type { Trial } from "../sim/trial.ts";
 /** Asks a running program for an operation of its API. @throws OperatorError where it refuses. */
 export type Control = <R extends Route>(
   route: R,
-  input?: { readonly params?: ParamsOf<R>; readonly body?: BodyOf<R> },
+  input?: {
+    readonly params?: ParamsOf<R>;
+    readonly query?: QueryOf<R>;
+    readonly body?: BodyOf<R>;
+    readonly ifMatch?: string;
+  },
 ) => Promise<ResponseOf<R>>;
 
+/** A connection with a server: its operations, and its pages. */
+export type ServerConnection = Control & { readonly open: ApiClient["open"] };
+
 /** The control interface of the program whose data folder this is. */
-export async function openControl(dataFolder: string): Promise<Control> {
-  const { createControlClient } = await import("../runtime/control-client.ts");
-  const client = createControlClient(controlSocket(dataFolder));
-  return (route, input) => client.call(route, input);
+export async function openControl(dataFolder: string): Promise<ServerConnection> {
+  const { createControlClient } = await import("../runtime/http/control-client.ts");
+  return connectionOf(createControlClient(controlSocket(dataFolder)));
+}
+
+/** The API of a server somewhere else. @throws OperatorError where it is not to be trusted. */
+export async function openRemote(server: RemoteServer): Promise<ServerConnection> {
+  const { createRemoteClient } = await import("../runtime/http/tls-client.ts");
+  return connectionOf(await createRemoteClient(server));
+}
+
+function connectionOf(client: ApiClient): ServerConnection {
+  const call: Control = (route, input) => client.call(route, input);
+  return Object.assign(call, { open: client.open });
 }
 
 /** Where the program with this data folder listens for commands. */
@@ -61,6 +83,24 @@ export async function initialiseTheServer(
 export async function runTheServer(settings: ServerSettings, signal: AbortSignal): Promise<void> {
   const { runServer } = await import("../server/program.ts");
   await runServer(settings, { signal, log: await createLog(settings.log.level) });
+}
+
+/** Writes everything that the server is into one file. */
+export async function backUpTheServer(
+  settings: ServerSettings,
+  what: { readonly file: string; readonly settingsFile?: string },
+): Promise<BackedUp> {
+  const { backUp } = await import("../server/backup/backup.ts");
+  return await backUp(settings, { ...what, file: resolve(what.file) });
+}
+
+/** Brings a server back from such a file. */
+export async function restoreTheServer(
+  settings: ServerSettings,
+  what: { readonly file: string; readonly force: boolean },
+): Promise<Restored> {
+  const { restore } = await import("../server/backup/restore.ts");
+  return await restore(settings, { ...what, file: resolve(what.file) });
 }
 
 /** Makes a publisher's key pair: `PATH.key` and `PATH.publisher`. */

@@ -2,11 +2,13 @@ import { Command } from "commander";
 import { PRODUCT_VERSION } from "../base/constants.ts";
 import type { CommandHost } from "./command.ts";
 import { addAgentCommands } from "./commands/agent.ts";
+import { addAuditCommands } from "./commands/audit.ts";
 import { addContentCommands } from "./commands/content.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDeploymentCommands } from "./commands/deployment.ts";
 import { addDeviceCommands } from "./commands/device.ts";
 import { addExplainCommand } from "./commands/explain.ts";
+import { addGroupCommands } from "./commands/group.ts";
 import { addLedgerCommand } from "./commands/ledger.ts";
 import { addLineCommand } from "./commands/line.ts";
 import { addNetperfCommands } from "./commands/netperf.ts";
@@ -16,6 +18,8 @@ import { addSelftestCommand } from "./commands/selftest.ts";
 import { addServerCommands } from "./commands/server.ts";
 import { addSimCommand } from "./commands/sim.ts";
 import { addTopologyCommands } from "./commands/topology.ts";
+import { addWatchCommand } from "./commands/watch.ts";
+import { addWebhookCommands } from "./commands/webhook.ts";
 import { EXIT_HELP } from "./exit-codes.ts";
 
 /** Builds `branchline` with all its commands. */
@@ -40,9 +44,13 @@ export function createProgram(host: CommandHost): Command {
   addPublishCommands(program, host);
   addContentCommands(program, host);
   addDeviceCommands(program, host);
+  addWebhookCommands(program, host);
+  addWatchCommand(program, host);
   addTopologyCommands(program, host);
   addSimCommand(program, host);
   addDeploymentCommands(program, host);
+  addGroupCommands(program, host);
+  addAuditCommands(program, host);
   addLedgerCommand(program, host);
   addOriginCommands(program, host);
   addExplainCommand(program, host);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { parseTopologyCsv } from "./topology-csv.ts";
 import { parseEstimates } from "./topology-estimates.ts";
+import { parseTopologyCsv } from "./topology-file.ts";
 
 const HEADING = "Notes,Mbit/s,Office,Parent Office,Office Type,Subnet,devices,DELAY MS";
 

@@ -2,6 +2,7 @@ import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Finding, OfficeSpec } from "../topology/office.ts";
 import type { Message, Origin, OriginKind } from "../wire/messages.ts";
 import type { Change, ContentFacts, ContentFile, Priority, Targets } from "./state.ts";
+import type { TopologyChange } from "./topology-changes.ts";
 
 /** What became of a request for an identity. Certificates are DER. */
 export type EnrolmentOutcome =
@@ -25,14 +26,54 @@ export type ManifestOutcome =
 /** What an operator asks for. */
 export type Command =
   /** An empty list has the topology generated from what devices report. */
-  | { readonly kind: "replace-offices"; readonly offices: readonly OfficeSpec[] }
+  | {
+      readonly kind: "replace-offices";
+      readonly offices: readonly OfficeSpec[];
+      /** What its history calls it; absent: an import. */
+      readonly action?: "import" | "undo";
+      /** Only says what it would come to. */
+      readonly dryRun?: boolean;
+    }
   | {
       readonly kind: "deploy";
       /** A content id, or eight or more of its first digits. */
       readonly contentId: string;
       readonly targets: Targets;
       readonly priority: Priority;
+      readonly notBeforeMs?: number;
+      readonly notAfterMs?: number;
+      /** Weekly, as `Mon-Fri 18:00-06:00`; absent: always. */
+      readonly windows?: readonly string[];
+      /** Whether the content's signed action is to run; absent: it is not. */
+      readonly runAction?: boolean;
     }
+  /** Says something of deployments that run; of the whole where neither office nor device is named. */
+  | {
+      readonly kind: "steer";
+      readonly deploymentId?: string;
+      /** In place of a deployment: all that bring this content. */
+      readonly contentId?: string;
+      /** With all offices below it. */
+      readonly office?: string;
+      readonly deviceId?: string;
+      readonly order:
+        | { readonly kind: "pause" | "resume" | "cancel" | "retry" }
+        | {
+            readonly kind: "priority";
+            readonly priority: Priority;
+            /** Absent: it keeps its place among equals. */
+            readonly place?: "first" | "last";
+          };
+    }
+  | {
+      readonly kind: "change-group";
+      readonly name: string;
+      /** Absent: there is such a group already. */
+      readonly create?: boolean;
+      readonly add?: readonly string[];
+      readonly remove?: readonly string[];
+    }
+  | { readonly kind: "remove-group"; readonly name: string }
   | {
       readonly kind: "add-origin";
       /** Absent: an HTTP(S) address is a CDN, a directory is file storage. */
@@ -46,8 +87,23 @@ export type Command =
 /** What an operator is told. */
 export type Answer =
   /** The findings are warnings: the topology is in force. */
-  | { readonly kind: "offices-replaced"; readonly findings: readonly Finding[] }
+  | ({ readonly kind: "offices-replaced" } & TopologyChange)
   | { readonly kind: "deployed"; readonly deploymentId: string }
+  | {
+      readonly kind: "steered";
+      readonly deployments: readonly string[];
+      /** Of how many of them anything is otherwise than before. */
+      readonly changed: number;
+      /** For how many devices it counts, and how many of them the server reaches now. */
+      readonly devices: number;
+      readonly reached: number;
+    }
+  | {
+      readonly kind: "group-changed";
+      readonly name: string;
+      readonly devices: number;
+      readonly present: number;
+    }
   | { readonly kind: "origins-changed"; readonly origins: readonly Origin[] }
   | { readonly kind: "pardoned" }
   | {
@@ -66,10 +122,32 @@ export type RefusalCode =
   | "office-unknown"
   | "device-unknown"
   | "too-many-deployments"
+  | "deployment-unknown"
+  | "deployment-over"
+  | "bad-scope"
+  | "too-many-directives"
+  | "bad-condition"
+  | "bad-window"
+  | "bad-time-span"
+  | "group-unknown"
+  | "group-exists"
+  | "group-in-use"
+  | "group-too-large"
+  | "too-many-groups"
+  | "bad-group-name"
   | "origin-malformed"
   | "origin-duplicate"
   | "origin-unknown"
   | "too-many-origins";
+
+/** The answer to a command that is not carried out. */
+export function refused(
+  code: RefusalCode,
+  reason: string,
+  findings: readonly Finding[] = [],
+): Extract<Answer, { kind: "refused" }> {
+  return { kind: "refused", code, reason, findings };
+}
 
 /** What the world tells the coordinator. An association keeps its number until it is down. */
 export type CoordinatorInput =
@@ -118,7 +196,13 @@ export type CoordinatorInput =
       readonly contentId: ContentId;
       readonly manifest?: Uint8Array;
     }
-  | { readonly kind: "command"; readonly requestNumber: number; readonly command: Command }
+  | {
+      readonly kind: "command";
+      readonly requestNumber: number;
+      readonly command: Command;
+      /** Who gives it; absent: somebody at the server itself. */
+      readonly by?: string;
+    }
   /** What the wall clock says now; said at least each minute, because it may jump. */
   | { readonly kind: "wall-clock"; readonly wallMs: number }
   | { readonly kind: "timer" };

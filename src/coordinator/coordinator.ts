@@ -4,11 +4,14 @@ import { type Due, earlier, type Machine } from "../base/machine.ts";
 import type { Crypto } from "../effects/crypto.ts";
 import type { Origin } from "../wire/messages.ts";
 import { Accusations } from "./accusations.ts";
+import { Audit } from "./audit.ts";
 import { Clones } from "./clones.ts";
-import { obey, type Parts } from "./commands.ts";
+import { LOCAL, obey, type Parts } from "./commands.ts";
 import { CLOSE_CODES, type CoordinatorInput, type CoordinatorOutbox } from "./contract.ts";
+import { Deployments } from "./deployments.ts";
 import { onAccusation, onManifestWanted, onRegister, refuseClone } from "./devices.ts";
 import { Enrolments } from "./enrolments.ts";
+import { Groups } from "./groups.ts";
 import { type LedgerStanding, ledgerOf } from "./ledger-view.ts";
 import { ManifestRequests } from "./manifest-requests.ts";
 import { Offices } from "./offices.ts";
@@ -17,15 +20,23 @@ import { Policies } from "./policies.ts";
 import { Publications } from "./publications.ts";
 import { Rollout } from "./rollout.ts";
 import { canonicalHosts, type Now, Roster } from "./roster.ts";
-import type { AccusationRow, ContentRow, CoordinatorState } from "./state.ts";
+import type {
+  AccusationRow,
+  ContentRow,
+  CoordinatorState,
+  DeploymentRow,
+  DeviceRow,
+  GroupRow,
+} from "./state.ts";
 import {
   type DeploymentStanding,
   type DeploymentSummary,
   type DeviceStanding,
+  deviceStanding,
   standingOf,
-  summarise,
-  versionOf,
+  summaryOf,
 } from "./views.ts";
+import { DEFAULT_ZONE, type ZoneOffset } from "./windows.ts";
 
 /** What a coordinator needs to begin. */
 export type CoordinatorSetup = {
@@ -33,6 +44,8 @@ export type CoordinatorSetup = {
   readonly randomBytes: Crypto["randomBytes"];
   /** The server's own addresses (row B13); those that name no machine, as `0.0.0.0`, are ignored. */
   readonly serverHosts: readonly string[];
+  /** What time zones there are; by default UTC alone. */
+  readonly zoneOffsetMs?: ZoneOffset;
   /** The wall clock, in milliseconds since 1970, at `nowUs`. */
   readonly wallMs: number;
   readonly nowUs: number;
@@ -47,13 +60,21 @@ function partsOf(setup: CoordinatorSetup): Parts {
   });
   const roster = new Roster(state.devices, offices, state.epoch);
   const origins = new Origins(state.origins);
-  const rollout: Rollout = new Rollout(state, roster, (contentId, nowUs) =>
+  const groups = new Groups(state.groups);
+  const zoneOffsetMs = setup.zoneOffsetMs ?? onlyUtc;
+  const deployments = new Deployments(state.deployments, {
+    upwards: (office) => offices.upwards(office),
+    zoneOf: (office) => offices.zoneOf(office),
+    offsetMs: (zone, atMs) => zoneOffsetMs(zone, atMs) ?? 0,
+    isInGroup: (group, deviceId) => groups.has(group, deviceId),
+  });
+  const rollout: Rollout = new Rollout(state, { roster, deployments }, (contentId, nowUs) =>
     policies.contentChanged(contentId, nowUs),
   );
   const policies = new Policies(state.epoch, {
     origins: () => origins.list(),
     shunned: () => roster.shunned(),
-    deployed: () => rollout.deployed(),
+    deployed: () => deployments.contents(),
     holders: (contentId) => rollout.holders(contentId),
     isPresent: (deviceId) => roster.isPresent(deviceId),
     shares: (office) => (offices.get(office)?.type ?? "vpn") !== "vpn",
@@ -62,13 +83,22 @@ function partsOf(setup: CoordinatorSetup): Parts {
     roster,
     publications: new Publications(state.contents),
     rollout,
+    deployments,
+    groups,
+    audit: new Audit(state.epoch),
     origins,
     policies,
+    zoneOffsetMs,
     accusations: new Accusations(state.accusations),
     clones: new Clones(),
     manifests: new ManifestRequests(),
     randomBytes,
   };
+}
+
+/** For worlds that have one time zone. */
+function onlyUtc(zone: string): number | undefined {
+  return zone === DEFAULT_ZONE ? 0 : undefined;
 }
 
 /**
@@ -85,19 +115,23 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
   readonly #hosts = new Map<number, string>();
   /** Wall clock less the monotonic one. */
   #wallOffsetMs: number;
+  /** What it showed at the last step. */
+  #wallMs: number;
 
   constructor(setup: CoordinatorSetup) {
     this.#parts = partsOf(setup);
     this.#enrolments = new Enrolments(this.#parts);
     this.#wallOffsetMs = setup.wallMs - setup.nowUs / 1_000;
+    this.#wallMs = setup.wallMs;
   }
 
   /** Applies one input; every consequence is in `outbox` when it returns. */
   step(nowUs: number, input: CoordinatorInput, outbox: CoordinatorOutbox): void {
     if (input.kind === "wall-clock") this.#wallOffsetMs = input.wallMs - nowUs / 1_000;
-    const now = { nowUs, wallMs: Math.max(0, Math.round(this.#wallOffsetMs + nowUs / 1_000)) };
+    const now = this.#nowAt(nowUs);
     this.#apply(now, input, outbox);
     const { roster, rollout, publications, policies, manifests } = this.#parts;
+    rollout.onClock(now, outbox);
     publications.expire(nowUs, outbox);
     roster.offices.save(outbox);
     roster.directories.send(nowUs, outbox);
@@ -113,14 +147,25 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     return machines.map((machine) => machine.due()).reduce(earlier);
   }
 
-  /** All enrolled devices, in the order of their enrolment. */
+  /** All enrolled devices as an operator sees them, in the order of their enrolment. */
   devices(): readonly DeviceStanding[] {
-    const { roster } = this.#parts;
-    return roster.devices().map((device) => ({
-      ...device,
-      present: roster.isPresent(device.deviceId),
-      version: versionOf(device.productVersion),
-    }));
+    return this.#parts.roster.devices().map((row) => deviceStanding(this.#parts, row));
+  }
+
+  /** The same as they are kept: for whoever looks at many to show a few. */
+  deviceRows(): Iterable<DeviceRow> {
+    return this.#parts.roster.everyDevice();
+  }
+
+  /** Whether the server hears from a device. */
+  isPresent(deviceId: DeviceId): boolean {
+    return this.#parts.roster.isPresent(deviceId);
+  }
+
+  /** A device as an operator sees it; `undefined` where none of this id was ever enrolled. */
+  device(deviceId: string): DeviceStanding | undefined {
+    const row = this.#parts.roster.device(deviceId as DeviceId);
+    return row === undefined ? undefined : deviceStanding(this.#parts, row);
   }
 
   /** Whether the identity of a device has been taken back. */
@@ -164,14 +209,37 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     return this.#parts.roster.offices.specs();
   }
 
+  /** All groups of devices. */
+  groups(): readonly GroupRow[] {
+    return this.#parts.groups.list();
+  }
+
   /** All deployments, the newest first. */
   deployments(): readonly DeploymentSummary[] {
-    return summarise(this.#parts);
+    return this.deploymentRows()
+      .flatMap((row) => summaryOf(this.#parts, row) ?? [])
+      .reverse();
+  }
+
+  /** The same as they are kept, in the order of their creation. */
+  deploymentRows(): readonly DeploymentRow[] {
+    return this.#parts.deployments.rows();
+  }
+
+  /** A deployment and how many of its devices have it; `undefined` where there is none of this id. */
+  deploymentSummary(deploymentId: string): DeploymentSummary | undefined {
+    const row = this.#parts.deployments.get(deploymentId);
+    return row === undefined ? undefined : summaryOf(this.#parts, row);
   }
 
   /** Everything that is known of one deployment; `undefined` where there is none of this id. */
   deployment(deploymentId: string): DeploymentStanding | undefined {
-    return standingOf(this.#parts, deploymentId);
+    return standingOf(this.#parts, deploymentId, this.#wallMs);
+  }
+
+  #nowAt(nowUs: number): Now {
+    this.#wallMs = Math.max(0, Math.round(this.#wallOffsetMs + nowUs / 1_000));
+    return { nowUs, wallMs: this.#wallMs };
   }
 
   #apply(now: Now, input: CoordinatorInput, outbox: CoordinatorOutbox): void {
@@ -201,7 +269,10 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
         this.#parts.manifests.onRead(input, now.nowUs, outbox);
         break;
       case "command":
-        outbox.answer(input.requestNumber, obey(this.#parts, input.command, now, outbox));
+        outbox.answer(
+          input.requestNumber,
+          obey(this.#parts, input.command, { ...now, who: input.by ?? LOCAL }, outbox),
+        );
         break;
       case "wall-clock":
       case "timer":

@@ -31,7 +31,7 @@ export function onRegister(
     return;
   }
   roster.register(session, said, now);
-  rollout.tell(session, outbox);
+  rollout.tell(session, now, outbox);
   policies.registered(session, now.nowUs);
 }
 
@@ -84,7 +84,7 @@ export function onManifestWanted(
 ): void {
   const device = roster.device(session.deviceId);
   const known = publications.content(contentId) !== undefined;
-  if (device !== undefined && known && rollout.isFor(contentId, device)) {
+  if (device !== undefined && known && rollout.deployments.brings(contentId, device)) {
     manifests.ask(session.association, contentId, nowUs, outbox);
     return;
   }

@@ -160,7 +160,7 @@ test("MS2: the largest directory of a crowded office fits into a message", () =>
     Array.from({ length: level === 7 ? 1_300 : 220 }, (_, index) => ({
       ...{ hostName: "pc", machineId: "", office, hosts, seenHost: "", portOffset: 65_535, facts },
       deviceId: `${level}${index}`.padStart(32, "0") as DeviceId,
-      ...{ productVersion: "", enrolledAtMs: 0, lastSeenAtMs: 0 },
+      ...{ attributes: [], productVersion: "", enrolledAtMs: 0, lastSeenAtMs: 0 },
     })),
   );
   const state = { ...emptyState(7), offices: { generated: false, offices: crowded }, devices };

@@ -136,6 +136,7 @@ function rowOf(applicant: Applicant, now: Now): DeviceRow {
     seenHost: host,
     portOffset: 0,
     facts: NO_FACTS,
+    attributes: [],
     productVersion: "",
     enrolledAtMs: now.wallMs,
     lastSeenAtMs: now.wallMs,

@@ -1,5 +1,5 @@
 import { ok, type Result } from "../base/result.ts";
-import { generateOffice } from "../topology/generation.ts";
+import { GENERATED_OFFICES_MAX, generateOffice } from "../topology/generation.ts";
 import { NO_OFFICE } from "../topology/limits.ts";
 import type { Finding, Office, OfficeSpec } from "../topology/office.ts";
 import {
@@ -9,13 +9,14 @@ import {
   pathToCentral,
   specsOf,
   type Topology,
+  withOffice,
 } from "../topology/topology.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import { type PlacementSources, placeOf, type Whereabouts } from "./placement.ts";
 import type { CoordinatorState, OfficesState } from "./state.ts";
+import { DEFAULT_ZONE } from "./windows.ts";
 
-/** What an office list says of itself where it is not one. */
-type Judged = Result<readonly Finding[], readonly Finding[]>;
+type Findings = readonly Finding[];
 
 /** Length of what the devices of an office recognise each other by, in bytes. */
 const OFFICE_KEY_BYTES = 32;
@@ -30,6 +31,10 @@ export class Offices {
   readonly #keys: Map<string, Uint8Array>;
   #generated: boolean;
   #topology: Topology | undefined;
+  #upwards: {
+    readonly topology: Topology | undefined;
+    readonly names: Map<string, ReadonlySet<string>>;
+  } = { topology: undefined, names: new Map() };
   #unsaved = false;
 
   constructor(
@@ -96,26 +101,56 @@ export class Offices {
     return [office, ...above];
   }
 
-  /** Replaces all offices; on errors, which are the result then, nothing changes. */
-  replace(specs: readonly OfficeSpec[]): Judged {
-    if (specs.length === 0) {
-      this.#generated = true;
-      this.#topology = undefined;
-      this.#keepKeys();
-      this.#unsaved = true;
-      return ok([]);
+  /** The names of the offices from `name` up to the Central Office, both included. */
+  upwards(name: string): ReadonlySet<string> {
+    // Deployments ask this for every device: worked out once for each office and topology.
+    if (this.#upwards.topology !== this.#topology) {
+      this.#upwards = { topology: this.#topology, names: new Map() };
     }
+    const { names } = this.#upwards;
+    const known = names.get(name) ?? new Set(this.path(name).map((office) => office.name));
+    names.set(name, known);
+    return known;
+  }
+
+  /** The time zone of an office: its own, or that of the nearest office above that has one. */
+  zoneOf(name: string): string {
+    for (const above of this.upwards(name)) {
+      const zone = this.#topology?.offices.get(above)?.timeZone;
+      if (zone !== undefined) return zone;
+    }
+    return DEFAULT_ZONE;
+  }
+
+  /** Another topology beside this one, which stays in force; the result are errors where it is none. */
+  tried(
+    specs: readonly OfficeSpec[],
+  ): Result<{ readonly offices: Offices; readonly findings: readonly Finding[] }, Findings> {
+    const built = this.#judged(specs);
+    if (!built.ok) return built;
+    const state = { generated: specs.length === 0, offices: [] };
+    const given = { serverHosts: this.#serverHosts, randomBytes: this.#randomBytes };
+    const offices = new Offices({ offices: state, officeKeys: this.#keys }, given);
+    offices.#topology = built.value;
+    return ok({ offices, findings: built.value?.findings ?? [] });
+  }
+
+  /** Puts in force what was tried. */
+  adopt(tried: Offices): void {
+    this.#generated = tried.#generated;
+    this.#topology = tried.#topology;
+    this.#keepKeys();
+    this.#unsaved = true;
+  }
+
+  /** The topology of a list; none of an empty one, which has it generated. */
+  #judged(specs: readonly OfficeSpec[]): Result<Topology | undefined, Findings> {
+    if (specs.length === 0) return ok(undefined);
     const built = buildTopology(specs);
     if (!built.ok) return built;
     const misplaced = judgeServer(built.value, this.#serverHosts);
-    if (misplaced !== undefined) {
-      return { ok: false, error: [...built.value.findings, misplaced] };
-    }
-    this.#generated = false;
-    this.#topology = built.value;
-    this.#keepKeys();
-    this.#unsaved = true;
-    return ok(built.value.findings);
+    if (misplaced === undefined) return built;
+    return { ok: false, error: [...built.value.findings, misplaced] };
   }
 
   /**
@@ -139,12 +174,15 @@ export class Offices {
   /** Adds the office of an address, after the Central Office where there is none yet. */
   #generate(host: string): void {
     for (let round = 0; round < 2 && this.#find(host) === undefined; round += 1) {
-      const specs = this.specs();
-      const office = generateOffice(specs, host, this.#serverHosts);
-      const topology = office === undefined ? undefined : topologyOf([...specs, office]);
+      const known = this.#topology;
+      if (known !== undefined && known.offices.size >= GENERATED_OFFICES_MAX) break;
+      const others = [...(known?.offices.values() ?? [])];
+      const office = generateOffice(others, host, this.#serverHosts);
+      if (office === undefined) break;
+      const topology = known === undefined ? topologyOf([office]) : withOffice(known, office);
       if (topology === undefined) break;
       this.#topology = topology;
-      this.#keepKeys();
+      this.#keys.set(office.name, this.#randomBytes(OFFICE_KEY_BYTES));
       this.#unsaved = true;
     }
   }

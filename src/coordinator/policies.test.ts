@@ -2,8 +2,8 @@ import { beforeEach, expect, test } from "vitest";
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import { GIB, SECOND } from "../base/units.ts";
 import { decodeMessage, encodeMessage, MESSAGE_BYTES_MAX } from "../wire/messages.ts";
+import { DEPLOYMENTS_MAX } from "./deployments.ts";
 import { POLICY_DELAY_US, Policies, SHUNNED_MAX } from "./policies.ts";
-import { DEPLOYMENTS_MAX } from "./rollout.ts";
 import { emptyState } from "./state.ts";
 import { CONTENT, type Member, OFFICES, progress, register, World } from "./test-world.ts";
 
@@ -109,7 +109,7 @@ test("MS2: the largest policy fits into a message", () => {
   const { facts } = register();
   const holder = {
     ...{ deviceId, hostName: "", machineId: "", office: "North", hosts: [], seenHost: "", facts },
-    ...{ portOffset: 0, productVersion: "", enrolledAtMs: 0, lastSeenAtMs: 0 },
+    ...{ portOffset: 0, attributes: [], productVersion: "", enrolledAtMs: 0, lastSeenAtMs: 0 },
   };
   const policies = new Policies(1, {
     origins: () => many.slice(0, 16).map(() => ({ kind: "cdn", location: "x".repeat(1_024) })),

@@ -4,7 +4,7 @@ import { MS } from "../base/units.ts";
 import { compareCandidates } from "../topology/election.ts";
 import type { Origin } from "../wire/messages.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
-import { DEPLOYMENTS_MAX } from "./rollout.ts";
+import { DEPLOYMENTS_MAX } from "./deployments.ts";
 import type { DeviceRow } from "./state.ts";
 
 /** Changes of policy are gathered for this long, because working them out looks at every holder. */
@@ -17,7 +17,7 @@ export const SHUNNED_MAX = 4_096;
 export type PolicySources = {
   readonly origins: () => readonly Origin[];
   readonly shunned: () => readonly DeviceId[];
-  /** Contents that a deployment names, each once. */
+  /** Contents that a deployment names that was not cancelled, each once. */
   readonly deployed: () => ReadonlySet<ContentId>;
   /** The devices that have all of a content. */
   readonly holders: (contentId: ContentId) => readonly DeviceRow[];
@@ -123,9 +123,10 @@ export class Policies {
     }
     this.#everythingUnjudged = false;
     for (const contentId of this.#unjudged) {
-      if (!deployed.has(contentId)) continue;
       const before = this.#keepers.get(contentId);
       for (const keeper of before?.values() ?? []) this.#kept.get(keeper)?.delete(contentId);
+      this.#keepers.delete(contentId);
+      if (!deployed.has(contentId)) continue;
       const keepers = this.#keepersOf(contentId);
       this.#keepers.set(contentId, keepers);
       for (const keeper of keepers.values()) {

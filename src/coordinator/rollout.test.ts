@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import type { ContentId } from "../base/ids.ts";
 import { MS } from "../base/units.ts";
 import type { Answer } from "./contract.ts";
+import { priorityNumber } from "./deployments.ts";
 import { SAVE_DELAY_US } from "./rollout.ts";
 import { emptyState } from "./state.ts";
 import { CONTENT, type Member, OFFICES, progress, WALL_MS, World } from "./test-world.ts";
@@ -21,7 +22,7 @@ test("those and only those that it is for are told", () => {
   const deploymentId = world.deploy({ offices: ["North"] });
 
   expect(world.deployments(north.association)).toEqual([
-    { deploymentId, contentId: CONTENT, priority: 1 },
+    { deploymentId, contentId: CONTENT, priority: priorityNumber("medium", 0) },
   ]);
   expect(world.deployments(central.association)).toEqual([]);
 });
@@ -35,14 +36,15 @@ test("a device that enrols later, or moves to the office later, gets it too", ()
   expect(world.deployments(moved)).toMatchObject([{ contentId: CONTENT }]);
 });
 
-test("of several deployments of one content the most urgent is told", () => {
-  world.deploy({ all: true }, "low");
-  const deploymentId = world.deploy({ devices: [north.deviceId] }, "high");
+test("a device is told of each deployment of a content: one may be paused, the other not", () => {
+  const forAll = world.deploy({ all: true }, "low");
+  const forNorth = world.deploy({ devices: [north.deviceId] }, "high");
 
   expect(world.deployments(north.association)).toEqual([
-    { deploymentId, contentId: CONTENT, priority: 0 },
+    { deploymentId: forAll, contentId: CONTENT, priority: priorityNumber("low", 0) },
+    { deploymentId: forNorth, contentId: CONTENT, priority: priorityNumber("high", 1) },
   ]);
-  expect(world.deployments(central.association)).toMatchObject([{ priority: 2 }]);
+  expect(world.deployments(central.association)?.length).toBe(1);
   expect(world.coordinator.deployments().length).toBe(2);
 });
 

@@ -1,8 +1,9 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import { type Due, NEVER } from "../base/machine.ts";
 import { MS } from "../base/units.ts";
-import type { DeploymentEntry, Progress } from "../wire/messages.ts";
+import type { Progress } from "../wire/messages.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
+import type { Deployments } from "./deployments.ts";
 import { type Intake, Ledger } from "./ledger.ts";
 import type { Now, Roster, Session } from "./roster.ts";
 import {
@@ -11,14 +12,10 @@ import {
   type DeploymentRow,
   type DeviceRow,
   NO_BYTES,
-  type Priority,
   type ProgressRow,
   totalOf,
 } from "./state.ts";
 import { plainText } from "./text.ts";
-
-/** Most deployments that a server keeps; a device can be told of as many. */
-export const DEPLOYMENTS_MAX = 4_096;
 
 /**
  * What devices report is made durable this long after the first of it: a crash loses no more, and
@@ -26,23 +23,13 @@ export const DEPLOYMENTS_MAX = 4_096;
  */
 export const SAVE_DELAY_US: number = 500 * MS;
 
-/** On the wire: lower is served first. */
-const PRIORITY_NUMBERS: Readonly<Record<Priority, number>> = { high: 0, medium: 1, low: 2 };
-
-/** A deployment with its targets in a form that is quick to ask. */
-type Deployment = {
-  row: DeploymentRow;
-  readonly offices: ReadonlySet<string>;
-  readonly devices: ReadonlySet<string>;
-};
-
 /** Who is to have what, and how far everyone is. */
 export class Rollout {
   readonly ledger: Ledger;
+  readonly deployments: Deployments;
   readonly #epoch: number;
   readonly #roster: Roster;
   readonly #onHolders: (contentId: ContentId, nowUs: number) => void;
-  readonly #deployments = new Map<string, Deployment>();
   readonly #progress = new Map<ContentId, Map<DeviceId, ProgressRow>>();
   readonly #unsaved = new Set<ProgressRow>();
   /** Contents of which somebody may have become the last one to have it. */
@@ -52,48 +39,21 @@ export class Rollout {
 
   /** @param onHolders - Told when who has a content, or whether a deployment names it, changes. */
   constructor(
-    given: Pick<CoordinatorState, "epoch" | "deployments" | "progress" | "ledger">,
-    roster: Roster,
+    given: Pick<CoordinatorState, "epoch" | "progress" | "ledger">,
+    parts: { readonly roster: Roster; readonly deployments: Deployments },
     onHolders: (contentId: ContentId, nowUs: number) => void,
   ) {
     this.ledger = new Ledger(given.ledger);
+    this.deployments = parts.deployments;
     this.#onHolders = onHolders;
     this.#epoch = given.epoch;
-    this.#roster = roster;
-    for (const row of given.deployments) this.#deployments.set(row.deploymentId, indexed(row));
+    this.#roster = parts.roster;
     for (const row of given.progress) this.#rows(row.contentId).set(row.deviceId, row);
   }
 
-  get full(): boolean {
-    return this.#deployments.size >= DEPLOYMENTS_MAX;
-  }
-
-  /** All deployments, in the order of their creation. */
-  deployments(): readonly DeploymentRow[] {
-    return [...this.#deployments.values()].map(({ row }) => row);
-  }
-
-  deployment(deploymentId: string): DeploymentRow | undefined {
-    return this.#deployments.get(deploymentId)?.row;
-  }
-
-  /** The enrolled devices that a deployment is for. */
+  /** The enrolled devices that a deployment is a rule for. */
   targetsOf(deploymentId: string): readonly DeviceRow[] {
-    const deployment = this.#deployments.get(deploymentId);
-    if (deployment === undefined) return [];
-    return this.#roster.active().filter((device) => matches(deployment, device));
-  }
-
-  /** Whether a deployment of this content is for the device. */
-  isFor(contentId: ContentId, device: DeviceRow): boolean {
-    return [...this.#deployments.values()].some(
-      (deployment) => deployment.row.contentId === contentId && matches(deployment, device),
-    );
-  }
-
-  /** The contents that deployments name, each once. */
-  deployed(): ReadonlySet<ContentId> {
-    return new Set([...this.#deployments.values()].map(({ row }) => row.contentId));
+    return this.#roster.active().filter((device) => this.deployments.isFor(deploymentId, device));
   }
 
   /** The devices that have all of a content. */
@@ -109,34 +69,41 @@ export class Rollout {
     return this.#progress.get(contentId) ?? new Map();
   }
 
-  /** Begins a deployment and tells those that it is for. */
-  deploy(row: DeploymentRow, nowUs: number, outbox: CoordinatorOutbox): void {
-    this.#deployments.set(row.deploymentId, indexed(row));
-    outbox.persist({ kind: "deployment-add", deployment: row });
-    this.#unjudged.add(row.contentId);
-    this.#onHolders(row.contentId, nowUs);
-    this.saveSoon(nowUs);
-    this.tellAll(outbox);
+  /** Begins deployments, or takes in what has been said of them, and tells those concerned. */
+  put(rows: readonly DeploymentRow[], now: Now, outbox: CoordinatorOutbox): void {
+    for (const row of rows) {
+      this.deployments.put(row);
+      outbox.persist({ kind: "deployment-put", deployment: row });
+      this.#unjudged.add(row.contentId);
+      this.#onHolders(row.contentId, now.nowUs);
+    }
+    this.saveSoon(now.nowUs);
+    this.tellAll(now, outbox);
   }
 
   /** Tells everyone whose list is no longer the one that it was told. */
-  tellAll(outbox: CoordinatorOutbox): void {
+  tellAll(now: Now, outbox: CoordinatorOutbox): void {
     for (const session of this.#roster.sessions()) {
-      if (session.bootId !== undefined) this.tell(session, outbox);
+      if (session.bootId !== undefined) this.tell(session, now, outbox);
     }
   }
 
   /** Tells a device what it is to have, unless that is what it was told last. */
-  tell(session: Session, outbox: CoordinatorOutbox): void {
+  tell(session: Session, { wallMs }: Now, outbox: CoordinatorOutbox): void {
     const device = this.#roster.device(session.deviceId);
     if (device === undefined) return;
-    const deployments = this.#entriesFor(device);
-    const key = JSON.stringify(deployments);
+    const list = this.deployments.listFor(device, wallMs);
+    const key = JSON.stringify(list);
     if (key === session.deploymentsKey) return;
     session.deploymentsKey = key;
     this.#version += 1;
     const [epoch, version] = [this.#epoch, this.#version];
-    outbox.send(session.association, { kind: "deployments", epoch, version, deployments });
+    outbox.send(session.association, { kind: "deployments", epoch, version, ...list, wallMs });
+  }
+
+  /** Tells everyone of the windows of one more week, once there is one. */
+  onClock(now: Now, outbox: CoordinatorOutbox): void {
+    if (this.deployments.isNewWeek(now.wallMs)) this.tellAll(now, outbox);
   }
 
   /** Takes in how far a registered device is with a published content. */
@@ -182,7 +149,7 @@ export class Rollout {
 
   /** Has every unfinished deployment looked at: the offices, and so the targets, have changed. */
   targetsChanged(nowUs: number): void {
-    for (const { row } of this.#deployments.values()) {
+    for (const row of this.deployments.rows()) {
       if (row.finishedAtMs === undefined) this.#unjudged.add(row.contentId);
     }
     this.saveSoon(nowUs);
@@ -206,38 +173,25 @@ export class Rollout {
     for (const progress of this.#unsaved) outbox.persist({ kind: "progress-put", progress });
     this.#unsaved.clear();
     this.ledger.save(outbox);
-    for (const deployment of this.#deployments.values()) {
-      const { row } = deployment;
-      if (!this.#unjudged.has(row.contentId) || row.finishedAtMs !== undefined) continue;
-      if (!this.#reachedAll(deployment)) continue;
-      const [deploymentId, finishedAtMs] = [row.deploymentId, now.wallMs];
-      deployment.row = { ...row, finishedAtMs };
-      outbox.persist({ kind: "deployment-finish", deploymentId, finishedAtMs });
+    for (const row of this.deployments.rows()) {
+      const isOver = row.finishedAtMs !== undefined || row.cancelledAtMs !== undefined;
+      if (isOver || !this.#unjudged.has(row.contentId) || !this.#reachedAll(row, now)) continue;
+      const deployment = { ...row, finishedAtMs: now.wallMs };
+      this.deployments.put(deployment);
+      outbox.persist({ kind: "deployment-put", deployment });
     }
     this.#unjudged.clear();
   }
 
-  #reachedAll(deployment: Deployment): boolean {
-    const progress = this.progressOf(deployment.row.contentId);
-    const targets = this.targetsOf(deployment.row.deploymentId);
-    return (
-      targets.length > 0 &&
-      targets.every(({ deviceId }) => progress.get(deviceId)?.state === "complete")
+  /** Whether everyone has it for whom it was not cancelled. */
+  #reachedAll({ deploymentId, contentId }: DeploymentRow, { wallMs }: Now): boolean {
+    const progress = this.progressOf(contentId);
+    const left = this.targetsOf(deploymentId).filter(
+      (device) => this.deployments.standing(deploymentId, device, wallMs).kind !== "cancelled",
     );
-  }
-
-  /** One entry for each content: of its deployments the most urgent, and of those the first. */
-  #entriesFor(device: DeviceRow): readonly DeploymentEntry[] {
-    const entries = new Map<ContentId, DeploymentEntry>();
-    for (const deployment of this.#deployments.values()) {
-      if (!matches(deployment, device)) continue;
-      const { deploymentId, contentId, priority } = deployment.row;
-      const number = PRIORITY_NUMBERS[priority];
-      const known = entries.get(contentId);
-      if (known !== undefined && known.priority <= number) continue;
-      entries.set(contentId, { deploymentId, contentId, priority: number });
-    }
-    return [...entries.values()];
+    return (
+      left.length > 0 && left.every(({ deviceId }) => progress.get(deviceId)?.state === "complete")
+    );
   }
 
   #rows(contentId: ContentId): Map<DeviceId, ProgressRow> {
@@ -271,13 +225,4 @@ function intakeOf(
       bytes: gained(bytes, hadFrom.get(office) ?? 0),
     })),
   };
-}
-
-function indexed(row: DeploymentRow): Deployment {
-  const { offices = [], devices = [] } = row.targets;
-  return { row, offices: new Set(offices), devices: new Set(devices) };
-}
-
-function matches({ row, offices, devices }: Deployment, device: DeviceRow): boolean {
-  return row.targets.all === true || offices.has(device.office) || devices.has(device.deviceId);
 }

@@ -1,12 +1,13 @@
 import type { DeviceId } from "../base/ids.ts";
 import { formatAddress, parseAddress } from "../topology/address.ts";
-import type { Register } from "../wire/messages.ts";
+import type { Attribute, Register } from "../wire/messages.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import { Directories } from "./directories.ts";
 import type { Offices } from "./offices.ts";
-import type { Whereabouts } from "./placement.ts";
+import type { PlacementSources, Whereabouts } from "./placement.ts";
 import type { DeviceRow } from "./state.ts";
 import { plainText } from "./text.ts";
+import type { Move } from "./topology-changes.ts";
 
 /** A device that the server hears from. */
 export type Session = {
@@ -65,6 +66,11 @@ export class Roster {
   /** All devices that have ever been enrolled. */
   devices(): readonly DeviceRow[] {
     return [...this.#devices.values()];
+  }
+
+  /** The same one after the other, without a copy of all. */
+  everyDevice(): Iterable<DeviceRow> {
+    return this.#devices.values();
   }
 
   /** The devices whose identity is good. */
@@ -146,6 +152,7 @@ export class Roster {
       seenHost,
       portOffset: said.portOffset,
       facts: said.facts,
+      attributes: plainAttributes(said.attributes ?? []),
       productVersion: plainText(said.productVersion, 64),
       lastSeenAtMs: now.wallMs,
     });
@@ -157,18 +164,29 @@ export class Roster {
     this.directories.changed(office, now.nowUs);
   }
 
-  /** Places every device anew, after the offices have changed. */
-  replaceAll(nowUs: number): void {
+  /** The devices that other offices would place elsewhere than where they are. */
+  moves(offices: Offices): readonly Move[] {
+    const places = new Map(this.active().map(({ deviceId, office }) => [deviceId, office]));
     // Twice: a device may be placed by a witness that was placed after it.
     for (let round = 0; round < 2; round += 1) {
-      for (const device of this.active()) {
-        const { deviceId, hosts, seenHost } = device;
+      for (const { deviceId, hosts, seenHost } of this.active()) {
         const witnesses = this.#present.get(deviceId)?.witnesses ?? [];
-        const office = this.#place(deviceId, { hosts, seenHost, witnesses });
-        if (office === device.office) continue;
-        this.directories.moved(deviceId, device.office, office);
-        this.#touch(deviceId, { office });
+        const where = { hosts, seenHost, witnesses };
+        const seen = this.#seenMember(deviceId, (member) => places.get(member));
+        places.set(deviceId, offices.place(where, seen));
       }
+    }
+    return this.active().flatMap(({ deviceId, hostName, office: from }) => {
+      const to = places.get(deviceId) ?? from;
+      return to === from ? [] : [{ deviceId, hostName, from, to }];
+    });
+  }
+
+  /** Has devices be where the offices in force, which have changed, place them. */
+  move(moves: readonly Move[], nowUs: number): void {
+    for (const { deviceId, from, to } of moves) {
+      this.directories.moved(deviceId, from, to);
+      this.#touch(deviceId, { office: to });
     }
     this.directories.changedEverywhere(nowUs);
   }
@@ -211,11 +229,20 @@ export class Roster {
   }
 
   #place(deviceId: DeviceId, where: Whereabouts): string {
-    return this.offices.place(where, (witness, office) => {
-      const member = this.#devices.get(witness);
+    const officeOf = (member: DeviceId): string | undefined => this.#devices.get(member)?.office;
+    return this.offices.place(where, this.#seenMember(deviceId, officeOf));
+  }
+
+  /** From where the server hears the members of offices, but for one device. */
+  #seenMember(
+    deviceId: DeviceId,
+    officeOf: (member: DeviceId) => string | undefined,
+  ): PlacementSources["seenMember"] {
+    return (witness, office) => {
       const known = this.#present.get(witness)?.bootId !== undefined && witness !== deviceId;
-      return known && member?.office === office ? member.seenHost : undefined;
-    });
+      const there = known && officeOf(witness) === office;
+      return there ? this.#devices.get(witness)?.seenHost : undefined;
+    };
   }
 
   #touch(deviceId: DeviceId, changed: Partial<DeviceRow>): void {
@@ -224,6 +251,16 @@ export class Roster {
     this.#devices.set(deviceId, { ...device, ...changed });
     this.#unsaved.add(deviceId);
   }
+}
+
+/** What a machine says of itself, fit for tables; of each name the first. */
+function plainAttributes(attributes: readonly Attribute[]): readonly Attribute[] {
+  const known = new Map<string, string>();
+  for (const { name, value } of attributes) {
+    const plain = plainText(name, 32);
+    if (!known.has(plain)) known.set(plain, plainText(value, 128));
+  }
+  return [...known].map(([name, value]) => ({ name, value }));
 }
 
 /** The time on both clocks. */

@@ -1,6 +1,13 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { OfficeSpec } from "../topology/office.ts";
-import type { ContentState, Facts, Offence, OfficeBytes, Origin } from "../wire/messages.ts";
+import type {
+  Attribute,
+  ContentState,
+  Facts,
+  Offence,
+  OfficeBytes,
+  Origin,
+} from "../wire/messages.ts";
 
 /** An enrolled device. Times are milliseconds since 1970. */
 export type DeviceRow = {
@@ -15,6 +22,8 @@ export type DeviceRow = {
   readonly seenHost: string;
   readonly portOffset: number;
   readonly facts: Facts;
+  /** What else the machine says that it is. */
+  readonly attributes: readonly Attribute[];
   readonly productVersion: string;
   readonly enrolledAtMs: number;
   readonly lastSeenAtMs: number;
@@ -58,22 +67,79 @@ export type ContentRow = ContentFacts & {
 /** How urgent a deployment is. */
 export type Priority = "high" | "medium" | "low";
 
-/** Who is to have a content: devices that match any of the three. */
+/**
+ * Who is to have a content: devices that any of the names holds, and of them those that satisfy all
+ * conditions. It is a rule: it holds for devices too that come later.
+ */
 export type Targets = {
   readonly all?: true;
+  /** Without their child offices. */
   readonly offices?: readonly string[];
+  /** With all offices below them. */
+  readonly officeTrees?: readonly string[];
+  readonly groups?: readonly string[];
   readonly devices?: readonly string[];
+  /** Conditions such as `os=windows`; alone they are for all devices. */
+  readonly where?: readonly string[];
+};
+
+/** Whom a word about a deployment concerns: an office with those below it, a device, or everyone. */
+export type Scope = { readonly office?: string; readonly deviceId?: string };
+
+/** What operators say of a deployment while it runs. */
+export type Directive = Scope &
+  (
+    | { readonly kind: "pause" | "resume" | "cancel" }
+    | { readonly kind: "priority"; readonly priority: Priority }
+    /** Has what has failed tried again; rises with each time. */
+    | { readonly kind: "retry"; readonly attempt: number }
+  );
+
+/** When a content may be fetched. */
+export type Schedule = {
+  readonly notBeforeMs?: number;
+  readonly notAfterMs?: number;
+  /** Weekly, in the time zone of each device's office, as an operator wrote them; empty: always. */
+  readonly windows: readonly string[];
 };
 
 /** A content that devices are to have. */
-export type DeploymentRow = {
+export type DeploymentRow = Schedule & {
   readonly deploymentId: string;
   readonly contentId: ContentId;
   readonly targets: Targets;
   readonly priority: Priority;
+  /** Of deployments with one priority the lower place is served first. */
+  readonly place: number;
+  /** Whether the content's signed action is to run where it is complete. */
+  readonly runAction: boolean;
+  /** What operators have said of it since, in order. */
+  readonly directives: readonly Directive[];
   readonly createdAtMs: number;
   /** When all target devices that were enrolled had it for the first time. */
   readonly finishedAtMs?: number;
+  /** When it was cancelled as a whole; it is for nobody from then on. */
+  readonly cancelledAtMs?: number;
+};
+
+/** A named set of devices. */
+export type GroupRow = { readonly name: string; readonly devices: readonly string[] };
+
+/** What an operator did. Rows are added, and never changed. */
+export type AuditRow = {
+  /** The start of the server, and the number of the row since: together they say the order. */
+  readonly epoch: number;
+  readonly number: number;
+  readonly atMs: number;
+  /** `local` at the server itself. */
+  readonly who: string;
+  /** A stable word, such as `deployment-pause`. */
+  readonly action: string;
+  /** What it was done to. */
+  readonly subject: string;
+  /** JSON; empty where there was nothing. */
+  readonly before: string;
+  readonly after: string;
 };
 
 /** Bytes of pieces that a device has moved for a content, by link. */
@@ -117,6 +183,24 @@ export type OfficesState = {
   readonly offices: readonly OfficeSpec[];
 };
 
+/** How many offices and devices a change of the topology concerns. */
+export type TopologySummary = {
+  readonly added: number;
+  readonly removed: number;
+  readonly changed: number;
+  /** Devices that are in another office than before. */
+  readonly moved: number;
+};
+
+/** A change of the topology that an operator made, and what was before it. */
+export type TopologyChangeRow = {
+  readonly atMs: number;
+  readonly who: string;
+  readonly action: "import" | "undo";
+  readonly summary: TopologySummary;
+  readonly before: OfficesState;
+};
+
 /** What has come into an office of one content, over all time (row D3). Bytes are of pieces. */
 export type LedgerRow = {
   readonly contentId: ContentId;
@@ -154,6 +238,7 @@ export type CoordinatorState = {
   readonly origins: readonly Origin[];
   readonly ledger: readonly LedgerRow[];
   readonly accusations: readonly AccusationRow[];
+  readonly groups: readonly GroupRow[];
 };
 
 /** A change of what survives. All changes of one step are made together or not at all. */
@@ -172,16 +257,17 @@ export type Change =
       readonly offices: OfficesState;
       readonly officeKeys: ReadonlyMap<string, Uint8Array>;
     }
-  | { readonly kind: "deployment-add"; readonly deployment: DeploymentRow }
-  | {
-      readonly kind: "deployment-finish";
-      readonly deploymentId: string;
-      readonly finishedAtMs: number;
-    }
+  /** Adds a row, or replaces the one of its id. */
+  | { readonly kind: "deployment-put"; readonly deployment: DeploymentRow }
+  /** Adds a row, or replaces the one of its name. */
+  | { readonly kind: "group-put"; readonly group: GroupRow }
+  | { readonly kind: "group-remove"; readonly name: string }
+  | { readonly kind: "audit-add"; readonly row: AuditRow }
   /** Adds a row, or replaces the one of its content and device. */
   | { readonly kind: "progress-put"; readonly progress: ProgressRow }
   /** Adds a row, or replaces the one of its content and office. */
   | { readonly kind: "ledger-put"; readonly row: LedgerRow }
+  | { readonly kind: "topology-change-add"; readonly row: TopologyChangeRow }
   | { readonly kind: "origins-replace"; readonly origins: readonly Origin[] }
   /** Adds a row, or replaces the one of its pair of devices. */
   | { readonly kind: "accusation-put"; readonly accusation: AccusationRow }
@@ -204,6 +290,7 @@ export function emptyState(epoch: number): CoordinatorState {
     origins: [],
     ledger: [],
     accusations: [],
+    groups: [],
   };
 }
 

@@ -19,6 +19,7 @@ import type {
   CoordinatorState,
   DeploymentRow,
   DeviceRow,
+  GroupRow,
   LedgerRow,
   ProgressRow,
 } from "./state.ts";
@@ -275,15 +276,15 @@ function applied(state: CoordinatorState, change: Change): CoordinatorState {
       return { ...state, contents: [...state.contents, change.content] };
     case "offices-replace":
       return { ...state, offices: change.offices, officeKeys: change.officeKeys };
-    case "deployment-add":
-      return { ...state, deployments: [...state.deployments, change.deployment] };
-    case "deployment-finish": {
-      const { deploymentId, finishedAtMs } = change;
-      const deployments = state.deployments.map((row) =>
-        row.deploymentId === deploymentId ? { ...row, finishedAtMs } : row,
-      );
-      return { ...state, deployments };
-    }
+    case "deployment-put":
+      return { ...state, deployments: put(state.deployments, change.deployment, sameDeployment) };
+    case "group-put":
+      return { ...state, groups: put(state.groups, change.group, sameName) };
+    case "group-remove":
+      return { ...state, groups: state.groups.filter(({ name }) => name !== change.name) };
+    case "topology-change-add":
+    case "audit-add":
+      return state;
     case "progress-put":
       return { ...state, progress: put(state.progress, change.progress, sameProgress) };
     case "ledger-put":
@@ -310,6 +311,14 @@ function put<T>(rows: readonly T[], row: T, same: (a: T, b: T) => boolean): read
 
 function sameDevice(a: DeviceRow, b: DeviceRow): boolean {
   return a.deviceId === b.deviceId;
+}
+
+function sameDeployment(a: DeploymentRow, b: DeploymentRow): boolean {
+  return a.deploymentId === b.deploymentId;
+}
+
+function sameName(a: GroupRow, b: GroupRow): boolean {
+  return a.name === b.name;
 }
 
 function sameLedger(a: LedgerRow, b: LedgerRow): boolean {

@@ -3,6 +3,7 @@ import type { DeviceId } from "../base/ids.ts";
 import type { OfficeType } from "../topology/office.ts";
 import type { ContentState } from "../wire/messages.ts";
 import type { Parts } from "./commands.ts";
+import type { Standing } from "./deployments.ts";
 import {
   type ContentRow,
   type Counters,
@@ -38,6 +39,8 @@ export type DeviceProgress = Counters & {
   readonly office: string;
   readonly present: boolean;
   readonly state: ContentState;
+  /** Whether it may be fetched now, and why not. */
+  readonly standing: Standing;
   readonly pieces: number;
   readonly piecesHeld: number;
   readonly heldBytes: number;
@@ -71,42 +74,52 @@ export type DeploymentStanding = DeploymentRow & {
   readonly offices: readonly OfficeProgress[];
 };
 
-/** All deployments, the newest first. */
-export function summarise({ publications, rollout }: Parts): readonly DeploymentSummary[] {
-  return rollout
-    .deployments()
-    .flatMap((row) => {
-      const content = publications.content(row.contentId);
-      if (content === undefined) return [];
-      const progress = rollout.progressOf(row.contentId);
-      const targets = rollout.targetsOf(row.deploymentId);
-      const verified = targets.filter(({ deviceId }) => isComplete(progress.get(deviceId)));
-      return [{ ...row, content, devices: targets.length, verified: verified.length }];
-    })
-    .reverse();
+/** A device as an operator sees it. */
+export function deviceStanding({ roster }: Parts, device: DeviceRow): DeviceStanding {
+  const present = roster.isPresent(device.deviceId);
+  return { ...device, present, version: versionOf(device.productVersion) };
+}
+
+/** A deployment in a list; `undefined` where its content is unknown. */
+export function summaryOf(
+  { publications, rollout }: Parts,
+  row: DeploymentRow,
+): DeploymentSummary | undefined {
+  const content = publications.content(row.contentId);
+  if (content === undefined) return undefined;
+  const progress = rollout.progressOf(row.contentId);
+  const targets = rollout.targetsOf(row.deploymentId);
+  const verified = targets.filter(({ deviceId }) => isComplete(progress.get(deviceId)));
+  return { ...row, content, devices: targets.length, verified: verified.length };
 }
 
 /** Everything that is known of one deployment; `undefined` where there is none of this id. */
-export function standingOf(parts: Parts, deploymentId: string): DeploymentStanding | undefined {
-  const { publications, rollout, roster } = parts;
-  const row = rollout.deployment(deploymentId);
+export function standingOf(
+  parts: Parts,
+  deploymentId: string,
+  wallMs: number,
+): DeploymentStanding | undefined {
+  const { publications, rollout, roster, deployments } = parts;
+  const row = deployments.get(deploymentId);
   const content = row === undefined ? undefined : publications.content(row.contentId);
   if (row === undefined || content === undefined) return undefined;
   const progress = rollout.progressOf(row.contentId);
-  const devices = rollout
-    .targetsOf(deploymentId)
-    .map((device) => deviceProgress(parts, device, progress.get(device.deviceId), content));
+  const progressOf = (device: DeviceRow): DeviceProgress => ({
+    ...deviceProgress(parts, device, progress.get(device.deviceId), content),
+    standing: deployments.standing(deploymentId, device, wallMs),
+  });
+  const devices = rollout.targetsOf(deploymentId).map(progressOf);
   // The ledger counts every byte: also those of devices that the deployment is not for.
   const targets = new Set(devices.map(({ deviceId }) => deviceId));
   const others = roster
     .devices()
     .filter(({ deviceId }) => progress.has(deviceId) && !targets.has(deviceId))
-    .map((device) => deviceProgress(parts, device, progress.get(device.deviceId), content));
+    .map(progressOf);
   return { ...row, content, devices, offices: officesOf(parts, content, devices, others) };
 }
 
 /** How a version stands to the server's own. */
-export function versionOf(productVersion: string): DeviceStanding["version"] {
+function versionOf(productVersion: string): DeviceStanding["version"] {
   return productVersion === "" ? "unknown" : judgeVersion(PRODUCT_VERSION, productVersion);
 }
 
@@ -119,7 +132,7 @@ function deviceProgress(
   device: DeviceRow,
   progress: ProgressRow | undefined,
   content: ContentRow,
-): DeviceProgress {
+): Omit<DeviceProgress, "standing"> {
   const { deviceId, hostName, office } = device;
   const counters = progress === undefined ? NO_BYTES : totalOf(progress);
   return {

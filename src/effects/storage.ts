@@ -97,6 +97,9 @@ export type StorageOutbox = {
   /** Verifies the complete transfer and hands it over. All pieces are held. */
   finishContent(contentId: ContentId): void;
 
+  /** Lets go of what is held of a content, protected or not; `content-evicted` answers. */
+  purge(contentId: ContentId): void;
+
   /** Hashes a piece that is held once more; one that is wrong is no longer held afterwards. */
   recheckPiece(contentId: ContentId, piece: number): void;
 

@@ -3,6 +3,7 @@ import { MS } from "../base/units.ts";
 import { rankCandidates } from "../topology/election.ts";
 import { CLAIM_EVERY_US } from "../topology/succession.ts";
 import type { Claim, MemberEntry } from "../wire/messages.ts";
+import { isAssigned } from "./content-entry.ts";
 import { type Act, type Core, report, say } from "./core.ts";
 import type { Link } from "./link.ts";
 
@@ -135,7 +136,7 @@ export class Claims {
     for (const entry of this.#core.contents.values()) {
       // One that cannot keep a content brings nothing of it: another must, whatever the reason is.
       if (entry.state === "checking" || entry.state === "complete") continue;
-      if (entry.wanted && !this.#core.sources.isWaitingUpstream(entry)) return true;
+      if (isAssigned(entry) && !this.#core.sources.isWaitingUpstream(entry)) return true;
     }
     return false;
   }

@@ -5,8 +5,9 @@ import type { Manifest } from "../content/manifest.ts";
 import { emptyTally, type Tally } from "../swarm/ledger.ts";
 import type { Assembly } from "../swarm/piece-assembly.ts";
 import { PiecePicker } from "../swarm/piece-picker.ts";
-import type { ContentState } from "../wire/messages.ts";
+import { type ContentState, PRIORITY_STEP } from "../wire/messages.ts";
 import { Story } from "./explanations.ts";
+import type { Hold } from "./permits.ts";
 
 /** What is known of a content once its manifest is there. */
 export type Known = {
@@ -27,8 +28,14 @@ export type ContentEntry = {
   state: ContentState;
   /** Whether a deployment asks for it. */
   wanted: boolean;
+  /** Why it is not fetched now though it is wanted. */
+  hold: Hold;
   /** Lower is served first. */
   priority: number;
+  /** How often an operator has had it tried again. */
+  attempt: number;
+  /** Whether a deployment has its signed action run. */
+  runAction: boolean;
   /** What is wrong and how to mend it; empty where nothing is. */
   problem: string;
   /** The manifest on its way, and from whom. */
@@ -45,6 +52,8 @@ export type ContentEntry = {
   readonly tally: Tally;
   /** Pieces gained that the peers have not been told of. */
   readonly unannounced: number[];
+  /** Whether those who asked were told last that nothing more is fetched of it now. */
+  restingSaid: boolean;
   /** Whether the server has not been told of the present state. */
   unreported: boolean;
 };
@@ -56,7 +65,11 @@ export function newEntry(contentId: ContentId): ContentEntry {
     known: undefined,
     state: "waiting",
     wanted: false,
-    priority: 0,
+    hold: "none",
+    // What no deployment names here is served as most others are.
+    priority: PRIORITY_STEP,
+    attempt: 0,
+    runAction: false,
     problem: "",
     manifestAssembly: undefined,
     creating: undefined,
@@ -66,13 +79,33 @@ export function newEntry(contentId: ContentId): ContentEntry {
     evicted: false,
     tally: emptyTally(),
     unannounced: [],
+    restingSaid: false,
     unreported: true,
   };
 }
 
+/** Whether a deployment has a content brought here now. */
+export function isAssigned({ wanted, hold }: ContentEntry): boolean {
+  return wanted && hold === "none";
+}
+
 /** Whether a content is to be had and still to be fetched. */
-export function isToFetch({ wanted, state }: ContentEntry): boolean {
-  return wanted && (state === "waiting" || state === "downloading");
+export function isToFetch(entry: ContentEntry): boolean {
+  return isAssigned(entry) && isUnfinished(entry);
+}
+
+/** Whether a content is lacking something here that is not fetched now. */
+export function isResting(entry: ContentEntry): boolean {
+  return !isAssigned(entry) && isUnfinished(entry);
+}
+
+function isUnfinished({ state }: ContentEntry): boolean {
+  return state === "waiting" || state === "downloading";
+}
+
+/** Whether anything of a content has come from others, in this run of the program. */
+export function isFetched({ tally }: ContentEntry): boolean {
+  return tally.lanInBytes + tally.wanInBytes + tally.originInBytes > 0;
 }
 
 /** Gives an entry its manifest and what is held from the start. */

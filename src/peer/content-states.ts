@@ -3,8 +3,13 @@ import type { ContentId } from "../base/ids.ts";
 import { SECOND } from "../base/units.ts";
 import { decodeSignedManifest } from "../content/manifest-codec.ts";
 import type { HeldContent, StorageInput } from "../effects/storage.ts";
-import type { DeploymentEntry } from "../wire/messages.ts";
-import { type ContentEntry, dropPieces, learnManifest } from "./content-entry.ts";
+import {
+  type ContentEntry,
+  dropPieces,
+  isAssigned,
+  isResting,
+  learnManifest,
+} from "./content-entry.ts";
 import type { Conversations } from "./conversations.ts";
 import { type Act, type Core, report } from "./core.ts";
 import type { Downloads } from "./downloads.ts";
@@ -13,6 +18,7 @@ import { type Explanations, OWN_REASONS } from "./explanations.ts";
 import type { Link } from "./link.ts";
 import { FROM_SERVER } from "./manifests.ts";
 import type { Origins } from "./origins.ts";
+import type { Permit } from "./permits.ts";
 import type { Rechecks } from "./rechecks.ts";
 import type { ServerLink } from "./server-link.ts";
 
@@ -54,6 +60,8 @@ export class ContentStates {
   readonly #explanations: Explanations;
   readonly #server: ServerLink;
   readonly #readManifest: typeof decodeSignedManifest;
+  #hasNews = false;
+  #cancelled: ReadonlySet<ContentId> = new Set();
 
   constructor(core: Core, parts: StateParts) {
     this.#core = core;
@@ -83,28 +91,76 @@ export class ContentStates {
     }
   }
 
-  /** The server says all that this device is to have. */
-  onDeployments(act: Act, deployments: readonly DeploymentEntry[]): void {
-    const wanted = new Map(deployments.map((deployment) => [deployment.contentId, deployment]));
+  /** All that this device is to have, and what of it may be fetched now. */
+  onPermits(act: Act, permits: ReadonlyMap<ContentId, Permit>): void {
     for (const entry of this.#core.contents.values()) {
-      if (!wanted.has(entry.contentId)) entry.wanted = false;
+      if (permits.has(entry.contentId) || !entry.wanted) continue;
+      entry.wanted = false;
+      this.#rest(act, entry);
     }
-    for (const [contentId, { priority }] of wanted) {
-      const entry = this.#core.entry(contentId);
-      entry.priority = priority;
-      const fresh = !entry.wanted;
-      entry.wanted = true;
-      this.#server.noteProgress(act, entry, true);
-      if (!fresh) continue;
-      if (entry.state === "complete") {
-        this.#handOver(act, entry);
-        continue;
-      }
-      for (const link of this.#core.links.values()) this.#conversations.open(act, link, contentId);
-      if (entry.evicted) this.#makeRoomAgain(act, entry);
-      this.#finishWhenWhole(act, entry);
+    for (const [contentId, permit] of permits) {
+      this.#onPermit(act, this.#core.entry(contentId), permit);
     }
     this.#evictions.refresh(act);
+  }
+
+  /** The contents of deployments that were cancelled: what is unfinished of them is let go of. */
+  onCancelled(act: Act, contentIds: readonly ContentId[]): void {
+    this.#cancelled = new Set(contentIds);
+    for (const contentId of contentIds) {
+      const entry = this.#core.contents.get(contentId);
+      if (entry !== undefined) this.#letGo(act, entry);
+    }
+  }
+
+  #letGo(act: Act, entry: ContentEntry): void {
+    const { contentId, wanted, delivered, state, known, evicted } = entry;
+    if (wanted || delivered || state === "complete" || state === "checking") return;
+    if (state === "waiting" && (known === undefined || evicted)) return;
+    entry.state = "waiting";
+    entry.problem = "";
+    this.#evictions.refresh(act);
+    act.outbox.purge(contentId);
+  }
+
+  #onPermit(act: Act, entry: ContentEntry, permit: Permit): void {
+    const { wanted } = entry;
+    const wasAssigned = isAssigned(entry);
+    entry.wanted = true;
+    entry.hold = permit.hold;
+    entry.priority = permit.priority;
+    entry.runAction = permit.runAction;
+    if (permit.attempt > entry.attempt) entry.retryAtUs = 0;
+    entry.attempt = permit.attempt;
+    this.#server.noteProgress(act, entry, true);
+    if (!wanted && entry.state === "complete") this.#handOver(act, entry);
+    else if (!wasAssigned && isAssigned(entry)) this.#begin(act, entry);
+    else if (!isAssigned(entry)) this.#rest(act, entry);
+  }
+
+  /** Whether anything has come to be fetched since this was last asked. */
+  takeNews(): boolean {
+    const hadNews = this.#hasNews;
+    this.#hasNews = false;
+    return hadNews;
+  }
+
+  /** A content is to be fetched from now on, for the first time or again. */
+  #begin(act: Act, entry: ContentEntry): void {
+    const { contentId } = entry;
+    this.#hasNews = true;
+    for (const link of this.#core.links.values()) this.#conversations.open(act, link, contentId);
+    if (entry.evicted) this.#makeRoomAgain(act, entry);
+    this.#finishWhenWhole(act, entry);
+    this.#conversations.sayWhetherResting(act, entry);
+  }
+
+  /** Nothing more of a content is to be fetched for now: what has begun to arrive may end. */
+  #rest(act: Act, entry: ContentEntry): void {
+    const { contentId } = entry;
+    this.#downloads.takeBack(act, (_, pending) => pending.contentId === contentId);
+    this.#finishWhenWhole(act, entry);
+    if (isResting(entry)) this.#conversations.sayWhetherResting(act, entry);
   }
 
   /** The operator published a content that the store holds. */
@@ -211,6 +267,8 @@ export class ContentStates {
     this.#server.noteProgress(act, entry);
     this.#evictions.refresh(act);
     this.#finishWhenWhole(act, entry);
+    // The store was making room for it when the deployment was cancelled.
+    if (this.#cancelled.has(contentId)) this.#letGo(act, entry);
   }
 
   #onRefused(

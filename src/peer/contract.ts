@@ -8,7 +8,8 @@ import type { HeldContent, StorageInput, StorageOutbox } from "../effects/storag
 import type { PeerPorts } from "../transport/association-types.ts";
 import type { MakeAssociations } from "../transport/associations.ts";
 import type { EndpointInput } from "../transport/endpoint.ts";
-import type { ContentState, Facts } from "../wire/messages.ts";
+import type { Attribute, ContentState, Facts } from "../wire/messages.ts";
+import type { Hold } from "./permits.ts";
 
 /** What an agent's brain is told. */
 export type PeerInput =
@@ -23,6 +24,8 @@ export type PeerInput =
   | { readonly kind: "renew"; readonly request: Uint8Array }
   /** The device has other addresses than before: a dock, another network, a new lease. */
   | { readonly kind: "addresses-changed"; readonly hosts: readonly string[] }
+  /** What the device's wall clock shows; said at least each minute, because it may jump. */
+  | { readonly kind: "wall-clock"; readonly wallMs: number }
   /** What the machine reports of itself has changed. */
   | { readonly kind: "facts-changed"; readonly facts: Facts }
   /** Another machine has the same identity: the device asks for one of its own. */
@@ -110,6 +113,8 @@ export type PeerOptions = {
   /** The port of the single-port mode, where it is on. */
   readonly singlePort?: number;
   readonly facts: Facts;
+  /** What else the machine is, for deployments that go by it. */
+  readonly attributes?: readonly Attribute[];
   /** Drawn at each start of the program. */
   readonly bootId: number;
   readonly machineId: string;
@@ -152,6 +157,10 @@ export type PeerStatus = {
     readonly originInBytes: number;
     /** Whether it has been handed over on this device. */
     readonly delivered: boolean;
+    /** Why it is not fetched now though it is to be had. */
+    readonly hold: Hold;
+    /** Whether a deployment has its signed action run. */
+    readonly runAction: boolean;
     readonly problem: string;
   }[];
   readonly peers: readonly {

@@ -1,6 +1,6 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
-import { MIB, SECOND } from "../base/units.ts";
+import { MIB, MS, SECOND } from "../base/units.ts";
 import type { Candidate } from "../topology/election.ts";
 import { Succession } from "../topology/succession.ts";
 import type { AssociationOutbox } from "../transport/association-types.ts";
@@ -8,16 +8,23 @@ import type { Associations } from "../transport/associations.ts";
 import { Endpoint } from "../transport/endpoint.ts";
 import { GRACE_AWAY_S, type PeerPolicy } from "../transport/judge-peer.ts";
 import { encodeMessage, type Facts, type Message } from "../wire/messages.ts";
-import { type ContentEntry, newEntry } from "./content-entry.ts";
+import { type ContentEntry, isToFetch, newEntry } from "./content-entry.ts";
 import type { PeerEvent, PeerOptions, PeerOutbox } from "./contract.ts";
 import { DiscoveredDevices } from "./discovered.ts";
 import { LineBusy } from "./line-busy.ts";
 import type { Link } from "./link.ts";
 import { OfficeView } from "./office-view.ts";
+import { classOf } from "./permits.ts";
 import { Sources } from "./sources.ts";
 
 /** How many bytes we have asked one peer for at a time. */
 export const PENDING_BYTES_MAX: number = 4 * MIB;
+
+/**
+ * For how much time's worth of its rate a mate is asked: what waits at one, another could bring
+ * sooner.
+ */
+export const MATE_AHEAD_US: number = 100 * MS;
 
 /** How many bytes may wait for the disk before we ask for more. */
 export const STORING_BYTES_MAX: number = 32 * MIB;
@@ -99,6 +106,15 @@ export class Core {
   get holdsOffice(): boolean {
     const { view, succession, options } = this;
     return view.officeType !== "vpn" && succession.holder === options.deviceId;
+  }
+
+  /** Whether contents of more than one class of urgency are to be fetched now. */
+  get prioritiesDiffer(): boolean {
+    const classes = new Set<number>();
+    for (const entry of this.contents.values()) {
+      if (isToFetch(entry)) classes.add(classOf(entry.priority));
+    }
+    return classes.size > 1;
   }
 
   /** Who has answered on our LAN lately: what the server is told as proof of where we are. */

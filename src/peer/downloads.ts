@@ -1,5 +1,5 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
-import { KIB, MS } from "../base/units.ts";
+import { KIB, MS, SECOND } from "../base/units.ts";
 import { count } from "../swarm/ledger.ts";
 import { Assembly } from "../swarm/piece-assembly.ts";
 import type { AssociationEvent } from "../transport/association-types.ts";
@@ -10,6 +10,7 @@ import {
   type Act,
   type Core,
   LINE_SOURCE_US,
+  MATE_AHEAD_US,
   PENDING_BYTES_MAX,
   report,
   STALL_US,
@@ -19,10 +20,14 @@ import {
 } from "./core.ts";
 import { deviceSource } from "./explanations.ts";
 import type { Asked, Link, Pending } from "./link.ts";
+import { isInTheWay, waitsForUrgent } from "./precedence.ts";
 import type { Trust } from "./trust.ts";
 
 /** How much of a manifest one request asks for. */
 const MANIFEST_REQUEST_BYTES = 256 * KIB;
+
+/** Over how many answers a peer's rate is averaged. */
+const RATE_SAMPLES = 4;
 
 /** How long a peer that is busy is left alone. */
 const BUSY_REST_US = 200 * MS;
@@ -49,7 +54,7 @@ export class Downloads {
   fill(act: Act, link: Link): void {
     for (const entry of this.#byPriority()) {
       const asked = link.asked.get(entry.contentId);
-      if (asked === undefined || !entry.wanted || !this.#mayAsk(act, link, entry)) continue;
+      if (asked === undefined || !this.#mayAsk(act, link, entry)) continue;
       if (entry.known === undefined) this.#fetchManifest(act, link, entry, asked);
       else if (entry.state === "downloading") this.#fetchPieces(act, link, entry, asked);
     }
@@ -61,12 +66,20 @@ export class Downloads {
 
   /** Another device fetches for the office now: what has not begun to arrive is left to it. */
   handOver(act: Act): void {
+    this.takeBack(act, (link, { contentId }) => {
+      if (this.#core.view.sameOffice(link.deviceId)) return false;
+      const entry = this.#core.contents.get(contentId);
+      return entry === undefined || !this.#core.sources.fetches(entry);
+    });
+  }
+
+  /** Takes requests back that are of no use now; what has begun to arrive may end. */
+  takeBack(act: Act, isUseless: (link: Link, pending: Pending) => boolean): void {
     for (const link of this.#core.links.values()) {
-      if (this.#core.view.sameOffice(link.deviceId)) continue;
       for (const pending of [...link.pending.values()]) {
-        const entry = this.#core.contents.get(pending.contentId);
-        if (entry !== undefined && this.#core.sources.fetches(entry)) continue;
-        if (pending.assembly.heldBytes === 0) this.#drop(act, link, pending);
+        if (pending.assembly.heldBytes === 0 && isUseless(link, pending)) {
+          this.#drop(act, link, pending);
+        }
       }
     }
   }
@@ -103,6 +116,7 @@ export class Downloads {
       });
     }
     if (!pending.assembly.complete) return;
+    measure(act.nowUs, link, pending);
     this.#settle(link, pending);
     if (entry !== undefined) this.#onComplete(act, link, entry, pending);
     this.fill(act, link);
@@ -195,6 +209,9 @@ export class Downloads {
       if (link.pending.size > 0 && owedUs >= STALL_US) this.#onStall(act, link);
       if (!this.#trust.mayAsk(act.nowUs, link.deviceId)) this.#setAside(link);
     }
+    if (this.#core.prioritiesDiffer) {
+      this.takeBack(act, (link, pending) => isInTheWay(this.#core, act.nowUs, link, pending));
+    }
     this.fillAll(act);
   }
 
@@ -282,8 +299,9 @@ export class Downloads {
     if (known === undefined || offered === undefined) return;
     const acrossLine = !this.#core.view.sameOffice(link.deviceId);
     if (acrossLine && !this.#mayBeLineSource(act.nowUs, link, entry)) return;
+    const mostBytes = acrossLine ? PENDING_BYTES_MAX : windowBytes(link);
     while (
-      link.pendingBytes < PENDING_BYTES_MAX &&
+      link.pendingBytes < mostBytes &&
       this.#core.storingBytes + link.pendingBytes < STORING_BYTES_MAX
     ) {
       const piece = acrossLine ? known.picker.pickAcrossLine(offered) : known.picker.pick(offered);
@@ -305,6 +323,7 @@ export class Downloads {
    * one may be faster.
    */
   #mayBeLineSource(nowUs: number, link: Link, entry: ContentEntry): boolean {
+    if (waitsForUrgent(this.#core, nowUs, link, entry)) return false;
     const current = entry.known?.lineSource;
     if (current === undefined || current.association === link.association) return true;
     const source = this.#core.links.get(current.association);
@@ -341,7 +360,8 @@ export class Downloads {
     const { contentId, handle } = asked;
     if (link.pending.size === 0) link.progressAtUs = act.nowUs;
     const assembly = new Assembly(lengthBytes);
-    link.pending.set(requestId, { requestId, contentId, ...what, assembly });
+    const askedAtUs = act.nowUs;
+    link.pending.set(requestId, { requestId, contentId, ...what, assembly, askedAtUs });
     link.pendingBytes += lengthBytes;
     link.usedAtUs = act.nowUs;
     say(this.#core, act, link.association, {
@@ -397,4 +417,16 @@ export class Downloads {
     link.pending.delete(pending.requestId);
     link.pendingBytes -= pending.assembly.sizeBytes;
   }
+}
+
+/** How much a device of our office is asked for at a time; one piece is always asked for. */
+function windowBytes({ rate }: Link): number {
+  return Math.min(PENDING_BYTES_MAX, Math.max(1, (rate * MATE_AHEAD_US) / SECOND));
+}
+
+/** Notes how fast a peer answers: from one answer to the next, or from the question. */
+function measure(nowUs: number, link: Link, { assembly, askedAtUs }: Pending): void {
+  const tookUs = Math.max(MS, nowUs - Math.max(askedAtUs, link.answeredAtUs));
+  link.rate += ((assembly.sizeBytes * SECOND) / tookUs - link.rate) / RATE_SAMPLES;
+  link.answeredAtUs = nowUs;
 }

@@ -14,6 +14,8 @@ export type Asked = {
   manifestBytes: number;
   /** What it holds; known once we have the manifest ourselves. */
   offered: Bitset | undefined;
+  /** Whether it fetches nothing of what it lacks now. */
+  resting: boolean;
 };
 
 /** A request of ours that is not answered to the end. */
@@ -25,6 +27,7 @@ export type Pending = {
   /** Where in a manifest the answer belongs; 0 for a piece. */
   readonly baseBytes: number;
   readonly assembly: Assembly;
+  readonly askedAtUs: number;
 };
 
 /** A request of the peer's that is not answered to the end. */
@@ -56,6 +59,9 @@ export type Link = {
   readingBytes: number;
   pendingBytes: number;
   nextHandle: number;
+  /** Bytes a second at which the peer has answered of late, and when it last answered to the end. */
+  rate: number;
+  answeredAtUs: number;
   /** When the last block we had asked for arrived, or we began to wait. */
   progressAtUs: number;
   /** Not asked for anything before this time: it stalled, or said that it is busy. */
@@ -83,6 +89,8 @@ export function newLink(
     readingBytes: 0,
     pendingBytes: 0,
     nextHandle: 1,
+    rate: 0,
+    answeredAtUs: 0,
     progressAtUs: nowUs,
     restUntilUs: 0,
     usedAtUs: nowUs,

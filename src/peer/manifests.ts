@@ -2,7 +2,7 @@ import type { ContentId } from "../base/ids.ts";
 import { SECOND } from "../base/units.ts";
 import { Assembly } from "../swarm/piece-assembly.ts";
 import { MANIFEST_BYTES_MAX, type ManifestPart, type Message } from "../wire/messages.ts";
-import type { ContentEntry } from "./content-entry.ts";
+import { type ContentEntry, isAssigned } from "./content-entry.ts";
 import type { Act, Core } from "./core.ts";
 
 /** How often the server is asked for the manifest of one content. */
@@ -76,6 +76,7 @@ export class Manifests {
 
 function isLacking(entry: ContentEntry | undefined): boolean {
   if (entry === undefined) return false;
-  const { wanted, state, known, creating } = entry;
-  return wanted && state === "waiting" && known === undefined && creating === undefined;
+  const { state, known, creating } = entry;
+  const isLeft = !isAssigned(entry) || state !== "waiting";
+  return !isLeft && known === undefined && creating === undefined;
 }

@@ -1,4 +1,5 @@
 import type { DeviceId } from "../base/ids.ts";
+import { Prng } from "../base/prng.ts";
 import { MS, SECOND } from "../base/units.ts";
 import { DEVICE_PORTS, offsetPorts } from "../effects/channels.ts";
 import { NO_FACTS } from "../topology/election.ts";
@@ -49,6 +50,14 @@ export class Neighbours {
 
   /** Until when nothing more is said of refusals, by their code. */
   readonly #silentUntilUs = new Map<string, number>();
+  /** The order of mates that was found last, and for whom. */
+  #order:
+    | {
+        readonly mates: readonly MemberEntry[];
+        readonly holder: DeviceId;
+        readonly ordered: readonly MemberEntry[];
+      }
+    | undefined;
 
   constructor(core: Core) {
     this.#core = core;
@@ -60,7 +69,7 @@ export class Neighbours {
     const { view, sources } = this.#core;
     this.#hearDiscovered();
     // In a VPN office nobody shares, so there is nobody to ask but those above.
-    const mates = view.officeType === "vpn" ? [] : this.#ring(view.officeMates());
+    const mates = view.officeType === "vpn" ? [] : this.#inOrder(view.officeMates());
     this.#connectSome(act, mates, OFFICE_LINKS_MAX);
     for (let level = 1; level <= sources.reach(); level += 1) {
       this.#connectSome(act, view.membersAt(level), PARENT_LINKS_MAX);
@@ -173,18 +182,28 @@ export class Neighbours {
   }
 
   /**
-   * The order in which office mates are linked up with: the RVP first, then those that follow us
-   * in the ring of device ids, so that a bounded number of links still joins all of an office.
+   * The order in which office mates are linked up with: the RVP first, then who follows us in the
+   * ring of device ids, so that all of an office are joined, then the others by chance: between any
+   * two of a thousand devices there are two or three others then, and in a ring alone fifty.
    */
-  #ring(mates: readonly MemberEntry[]): readonly MemberEntry[] {
-    const self = this.#core.options.deviceId;
+  #inOrder(mates: readonly MemberEntry[]): readonly MemberEntry[] {
     const { holder } = this.#core.succession;
-    const rvp = mates.filter(({ deviceId }) => deviceId === holder);
+    if (this.#order?.mates === mates && this.#order.holder === holder) return this.#order.ordered;
+    const self = this.#core.options.deviceId;
     const others = mates.filter(({ deviceId }) => deviceId !== holder);
-    const sorted = others.sort((a, b) => (a.deviceId < b.deviceId ? -1 : 1));
-    const after = sorted.filter(({ deviceId }) => deviceId > self);
-    const before = sorted.filter(({ deviceId }) => deviceId <= self);
-    return [...rvp, ...after, ...before];
+    const follows = ({ deviceId }: MemberEntry) => deviceId > self;
+    const behind = others.some(follows) ? others.filter(follows) : others;
+    const next = behind.reduce<MemberEntry | undefined>(
+      (first, mate) => (first === undefined || mate.deviceId < first.deviceId ? mate : first),
+      undefined,
+    );
+    const drawn = others.map((mate) => ({ mate, lot: mate === next ? -1 : lot(self, mate) }));
+    const ordered = [
+      ...mates.filter(({ deviceId }) => deviceId === holder),
+      ...drawn.sort((a, b) => a.lot - b.lot).map(({ mate }) => mate),
+    ];
+    this.#order = { mates, holder, ordered };
+    return ordered;
   }
 
   #connectSome(act: Act, members: readonly MemberEntry[], most: number): void {
@@ -280,4 +299,14 @@ export class Neighbours {
   #close(act: Act, association: number, code: "duplicate" | "done", reason: string): void {
     this.#core.endpoint.close(act.nowUs, association, { code, reason }, act.transport);
   }
+}
+
+/** What two devices draw together: the same each time, and unlike that of other pairs. */
+function lot(self: DeviceId, { deviceId }: MemberEntry): number {
+  return new Prng(lastDigits(self) ^ new Prng(lastDigits(deviceId)).next()).next();
+}
+
+/** The last eight digits of an id, which are drawn by chance like the others. */
+function lastDigits(deviceId: DeviceId): number {
+  return Number.parseInt(deviceId.slice(-8), 16);
 }

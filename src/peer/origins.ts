@@ -4,7 +4,7 @@ import { MIB, SECOND } from "../base/units.ts";
 import type { OriginFault, OriginInput } from "../effects/origin.ts";
 import { originName } from "../swarm/origin-name.ts";
 import type { Origin } from "../wire/messages.ts";
-import type { ContentEntry, Known } from "./content-entry.ts";
+import { type ContentEntry, isToFetch, type Known } from "./content-entry.ts";
 import { type Act, type Core, report, STORING_BYTES_MAX } from "./core.ts";
 
 /** Most bytes that one request asks an origin for. */
@@ -104,7 +104,7 @@ export class Origins {
       if (entry?.wanted !== true || entry.state === "complete") this.#searches.delete(contentId);
     }
     for (const entry of this.#core.contents.values()) {
-      if (!entry.wanted || entry.state !== "downloading" || !this.any) continue;
+      if (!isToFetch(entry) || entry.state !== "downloading" || !this.any) continue;
       const search = this.#search(act.nowUs, entry.contentId);
       search.asking = this.#isTurn(act, entry, search);
     }
@@ -115,7 +115,7 @@ export class Origins {
   fillAll(act: Act): void {
     if (this.#origins.length === 0) return;
     const active = [...this.#core.contents.values()].filter(
-      ({ wanted, state }) => wanted && state === "downloading",
+      (entry) => isToFetch(entry) && entry.state === "downloading",
     );
     for (const entry of active.sort((a, b) => a.priority - b.priority)) this.#fill(act, entry);
   }
@@ -179,6 +179,8 @@ export class Origins {
     const { known } = entry;
     const search = this.#searches.get(entry.contentId);
     if (known === undefined || search?.asking !== true || act.nowUs < search.idleUntilUs) return;
+    // Who fetches for the office may have changed since it was last looked at.
+    if (!this.#core.sources.fetches(entry)) return;
     const offers = this.#offers(entry);
     const origin = this.#origins.find(({ location }) => this.#isUsable(act, search, location));
     if (origin === undefined) return;

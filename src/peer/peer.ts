@@ -5,13 +5,13 @@ import { NO_OFFICE } from "../topology/limits.ts";
 import type { AssociationEvent } from "../transport/association-types.ts";
 import {
   type Claim,
-  type Deployments,
   type Directory,
   decodeMessage,
   type MemberEntry,
   type Message,
   type Policy,
 } from "../wire/messages.ts";
+import { Assignments } from "./assignments.ts";
 import { Claims } from "./claims.ts";
 import { ContentStates } from "./content-states.ts";
 import type { Explanation, PeerInput, PeerOptions, PeerOutbox, PeerStatus } from "./contract.ts";
@@ -26,6 +26,7 @@ import { Manifests } from "./manifests.ts";
 import { Memory } from "./memory.ts";
 import { Neighbours } from "./neighbours.ts";
 import { isOlder } from "./numbered.ts";
+import { Offers } from "./offers.ts";
 import { Origins } from "./origins.ts";
 import { Rechecks } from "./rechecks.ts";
 import { ServerLink } from "./server-link.ts";
@@ -55,13 +56,14 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   readonly #server: ServerLink;
   readonly #states: ContentStates;
   readonly #transport = new TransportOutbox();
-  #deployments: Deployments | undefined;
+  readonly #assignments: Assignments;
   readonly #claims: Claims;
   readonly #memory: Memory;
   readonly #discovery: Discovery;
   readonly #trust: Trust;
   readonly #rechecks: Rechecks;
   readonly #origins: Origins;
+  readonly #offers: Offers;
   readonly #manifests: Manifests;
   readonly #evictions: Evictions;
   readonly #explanations: Explanations;
@@ -83,8 +85,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#evictions = new Evictions(this.#core);
     this.#explanations = new Explanations(this.#core);
     this.#downloads = new Downloads(this.#core, this.#trust);
-    this.#uploads = new Uploads(this.#core, this.#rechecks);
-    this.#conversations = new Conversations(this.#core, this.#downloads, this.#trust);
+    this.#offers = new Offers(this.#core);
+    this.#uploads = new Uploads(this.#core, this.#rechecks, this.#offers);
+    this.#conversations = new Conversations(this.#core, this.#downloads, this.#trust, this.#offers);
     this.#neighbours = new Neighbours(this.#core);
     this.#claims = new Claims(this.#core);
     this.#memory = new Memory(this.#core);
@@ -104,6 +107,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       explanations: this.#explanations,
       server: this.#server,
     });
+    this.#assignments = new Assignments(this.#memory, this.#states);
     this.#states.restore(options.held);
   }
 
@@ -118,15 +122,15 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   }
 
   step(nowUs: number, input: PeerInput, outbox: PeerOutbox): void {
-    const transport = this.#transport.of(outbox);
-    const act: Act = { nowUs, outbox, transport };
+    const act: Act = { nowUs, outbox, transport: this.#transport.of(outbox) };
     if (!this.#begun) this.#begin(act);
-    this.#core.endpoint.inOneGo(nowUs, transport, () => {
+    this.#core.endpoint.inOneGo(nowUs, act.transport, () => {
       this.#apply(act, input);
       this.#settleEvents(act);
     });
     // There is room again only now that what was waiting has been sent.
     this.#uploads.pump(act);
+    this.#conversations.dealOn(act);
     this.#settleEvents(act);
   }
 
@@ -190,6 +194,11 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         this.#server.registerAnew(act);
         this.#claims.refresh(act);
         break;
+      case "wall-clock":
+        if (this.#assignments.onWallClock(act, input.wallMs, this.#server.connected)) {
+          this.#onAssignments(act);
+        }
+        break;
       case "enrol-anew":
         this.#server.enrolAnew(act, input.request);
         break;
@@ -217,6 +226,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     if (this.#tickAtUs > act.nowUs) return;
     this.#tickAtUs = act.nowUs + TICK_US;
     this.#trust.onTick(act);
+    if (this.#assignments.onTick(act)) this.#onAssignments(act);
     this.#states.onTick(act);
     this.#neighbours.onTick(act);
     this.#downloads.onTick(act);
@@ -250,7 +260,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   /** Takes up what the server said before the last restart: it may be out of reach now. */
   #begin(act: Act): void {
     this.#begun = true;
-    for (const message of this.#memory.recall()) this.#onServerMessage(act, message);
+    for (const message of this.#memory.recall()) this.#onServerMessage(act, message, true);
   }
 
   /** Who fetches for the office, and from how far: looked at while there is anybody to hear of. */
@@ -260,7 +270,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     const active = engaged || this.#core.links.size > 0;
     this.#watchAtUs = active ? act.nowUs + WATCH_US : this.#tickAtUs + TICK_US;
     const { holder } = this.#core.succession;
-    if (this.#core.lineBusy.look(act.nowUs)) this.#noteAll(act);
+    if (this.#core.lineBusy.look(act.nowUs)) this.#server.noteAll(act);
     this.#claims.onTick(act, engaged);
     this.#core.sources.onTick(act.nowUs);
     if (!active) return;
@@ -268,14 +278,11 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     if (holder !== this.#core.succession.holder) this.#onHolder(act);
   }
 
-  #noteAll(act: Act): void {
-    for (const entry of this.#core.contents.values()) this.#server.noteProgress(act, entry);
-  }
-
   /** Another device fetches for the office now: it may be us. */
   #onHolder(act: Act): void {
-    this.#noteAll(act);
+    this.#server.noteAll(act);
     this.#downloads.handOver(act);
+    this.#conversations.onHolder(act);
     this.#neighbours.connect(act);
     this.#downloads.fillAll(act);
   }
@@ -335,6 +342,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     if (link === undefined) return;
     this.#downloads.onLinkDown(link);
     this.#uploads.onLinkDown(link);
+    this.#offers.onLinkDown(link);
     if (!this.#core.linkByDevice.has(link.deviceId)) this.#claims.onGone(act, link, event.code);
     this.#neighbours.connect(act);
     this.#downloads.fillAll(act);
@@ -354,13 +362,13 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     }
   }
 
-  #onServerMessage(act: Act, message: Message): void {
+  #onServerMessage(act: Act, message: Message, remembered = false): void {
     switch (message.kind) {
       case "directory":
         this.#onDirectory(act, message);
         break;
       case "deployments":
-        this.#onDeployments(act, message);
+        if (this.#assignments.onDeployments(act, message, remembered)) this.#onAssignments(act);
         break;
       case "policy":
         this.#onPolicy(act, message);
@@ -462,14 +470,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#downloads.fillAll(act);
   }
 
-  #onDeployments(act: Act, deployments: Deployments): void {
-    if (isOlder(deployments, this.#deployments)) return;
-    const known = new Set(this.#deployments?.deployments.map(({ contentId }) => contentId));
-    const news = deployments.deployments.some(({ contentId }) => !known.has(contentId));
-    if (news) this.#neighbours.forgetUseless();
-    this.#deployments = deployments;
-    this.#memory.keep(act, deployments);
-    this.#states.onDeployments(act, deployments.deployments);
+  /** Something else than before is to be fetched or left. */
+  #onAssignments(act: Act): void {
+    if (this.#states.takeNews()) this.#neighbours.forgetUseless();
     // From how far it is fetched is looked at now and not with the next tick.
     this.#watchAtUs = act.nowUs;
     this.#core.sources.onTick(act.nowUs);

@@ -89,6 +89,11 @@ export class ServerLink {
     this.#progressAtUs = Math.min(this.#progressAtUs, atUs);
   }
 
+  /** The same of all contents. */
+  noteAll(act: Act): void {
+    for (const entry of this.#core.contents.values()) this.noteProgress(act, entry);
+  }
+
   /** Brings a manifest to the server, now or as soon as it can be reached. */
   publish(act: Act, contentId: ContentId, manifest: Uint8Array): void {
     const isFirst = this.#publications.size === 0;
@@ -150,7 +155,7 @@ export class ServerLink {
 
   #register(act: Act, association: number): void {
     const { hosts, facts, options } = this.#core;
-    const { hostName, portOffset, bootId, machineId } = options;
+    const { hostName, portOffset, bootId, machineId, attributes } = options;
     say(this.#core, act, association, {
       kind: "register",
       productVersion: PRODUCT_VERSION,
@@ -161,6 +166,7 @@ export class ServerLink {
       bootId,
       machineId,
       witnesses: this.#core.witnesses(),
+      ...(attributes === undefined ? {} : { attributes }),
     });
   }
 

@@ -43,18 +43,18 @@ export class Sources {
 
   /**
    * Whether this device brings a content into its office: as its rendezvous point, in place of one
-   * that is not to have the content, or because nobody shares in its office (row B6).
+   * that is not to have the content, or not now, or because nobody shares in its office (row B6).
    */
   fetches(entry: ContentEntry): boolean {
     const core = this.#core;
     const { deviceId } = core.options;
     const holder = core.succession.holder;
     if (core.view.officeType === "vpn" || holder === deviceId) return true;
-    if (!this.#knowsNothing(core.linkByDevice.get(holder), entry)) return false;
+    if (!this.#fetchesNothing(core.linkByDevice.get(holder), entry)) return false;
     for (const candidate of core.ranked) {
       if (candidate.deviceId === deviceId) return true;
       const link = core.linkByDevice.get(candidate.deviceId);
-      if (link !== undefined && !this.#knowsNothing(link, entry)) return false;
+      if (link !== undefined && !this.#fetchesNothing(link, entry)) return false;
     }
     return true;
   }
@@ -174,6 +174,7 @@ export class Sources {
       const askedAtUs = Math.max(link.upAtUs, search.sinceUs);
       return nowUs - askedAtUs < ANSWER_US ? "some" : "none";
     }
+    if (this.#fetchesNothing(link, entry) && !this.offersMore(link, entry)) return "refused";
     const isBusy = this.#core.lineBusy.forUs > 0;
     const impatient = !isBusy && nowUs - search.gainedAtUs > PATIENCE_US;
     return !impatient || this.offersMore(link, entry) ? "some" : "none";
@@ -181,6 +182,12 @@ export class Sources {
 
   #knowsNothing(link: Link | undefined, entry: ContentEntry): boolean {
     return link?.asked.get(entry.contentId)?.answer === "unknown";
+  }
+
+  /** Whether nobody need wait for a device: it is not to have a content, or not now. */
+  #fetchesNothing(link: Link | undefined, entry: ContentEntry): boolean {
+    const asked = link?.asked.get(entry.contentId);
+    return asked?.answer === "unknown" || (asked?.answer === "recognised" && asked.resting);
   }
 
   /** Whether a peer offers something of a content that is missing here. */

@@ -25,6 +25,8 @@ export function peerStatus(core: Core, serverConnected: boolean): PeerStatus {
       lanOutBytes: entry.tally.lanOutBytes,
       originInBytes: entry.tally.originInBytes,
       delivered: entry.delivered,
+      hold: entry.wanted ? entry.hold : "none",
+      runAction: entry.wanted && entry.runAction,
       problem: entry.problem,
     })),
     peers: [...links.values()].map(({ deviceId, host, association }) => ({

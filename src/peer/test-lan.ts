@@ -120,7 +120,7 @@ export class Station {
   linkUp(deviceId: DeviceId, contentId: ContentId): void {
     const link = newLink(0, { association: 1, deviceId, host: "10.1.1.2", side: "initiator" });
     const asked = { handle: 1, contentId, manifestBytes: 100, offered: undefined };
-    link.asked.set(contentId, { ...asked, answer: "recognised" });
+    link.asked.set(contentId, { ...asked, answer: "recognised", resting: false });
     this.core.links.set(1, link);
   }
 

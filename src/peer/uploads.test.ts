@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { CoreBench, deviceIdAt, facts } from "../../test/simulation/fixtures/peer-core.ts";
 import { MIB, SECOND } from "../base/units.ts";
 import type { Link } from "./link.ts";
+import { Offers } from "./offers.ts";
 import { Rechecks } from "./rechecks.ts";
 import { AHEAD_ALL_BYTES, PASSED_OVER_US, Uploads } from "./uploads.ts";
 
@@ -72,7 +73,7 @@ test("SW31: whoever gets nothing for long because others come first is not left 
 
 function harness() {
   const bench = new CoreBench();
-  const uploads = new Uploads(bench.core, new Rechecks(bench.core));
+  const uploads = new Uploads(bench.core, new Rechecks(bench.core), new Offers(bench.core));
   const ask = (link: Link, content: number, piece: number): void => {
     const contentId = [...bench.core.contents.keys()][content - 1];
     if (contentId === undefined) throw new Error("the content is there");

@@ -5,6 +5,7 @@ import { compareCandidates, NO_FACTS } from "../topology/election.ts";
 import type { RefusalReason, Request } from "../wire/messages.ts";
 import { type Act, type Core, say, UPLOADS_MAX } from "./core.ts";
 import type { Link, Upload } from "./link.ts";
+import type { Offers } from "./offers.ts";
 import type { Rechecks } from "./rechecks.ts";
 
 /** How much is read ahead of what the association has sent. */
@@ -32,6 +33,7 @@ const MANIFEST = -1;
 export class Uploads {
   readonly #core: Core;
   readonly #rechecks: Rechecks;
+  readonly #offers: Offers;
   readonly #reads = new Map<number, { readonly link: Link; readonly upload: Upload }>();
   /** Peers that wait for something, and since when they have got nothing. */
   readonly #waiting = new Map<Link, { sinceUs: number }>();
@@ -41,9 +43,10 @@ export class Uploads {
   readonly #ahead = new Set<Link>();
   #nextTicket = 1;
 
-  constructor(core: Core, rechecks: Rechecks) {
+  constructor(core: Core, rechecks: Rechecks, offers: Offers) {
     this.#core = core;
     this.#rechecks = rechecks;
+    this.#offers = offers;
   }
 
   /** Takes a request, or says at once why it will not be answered. */
@@ -207,5 +210,6 @@ export class Uploads {
     const sameOffice = this.#core.view.sameOffice(link.deviceId);
     count(entry.tally, data.length, { direction: "out", sameOffice });
     entry.unreported = true;
+    this.#offers.onSent(act.nowUs, link, entry, upload.piece);
   }
 }

@@ -28,6 +28,8 @@ export type Setting<T> = {
   readonly extremes: string;
   /** What the default is where it is no constant, in words. */
   readonly defaultText?: string;
+  /** May hold a password: it is never shown, and not taken where every user of the machine sees it. */
+  readonly secret?: true;
 };
 
 /** The values that a setting may have. */
@@ -167,7 +169,7 @@ export function choiceSetting<T extends string>(
 
 /** A setting that is a text of a certain kind. */
 export function textSetting(
-  kind: "address" | "host" | "name" | "path" | "socket",
+  kind: TextKind,
   documentation: Documentation & { readonly default?: string; readonly defaultText?: string },
 ): Setting<string> {
   const { range, pattern } = TEXTS[kind];
@@ -184,6 +186,40 @@ export function textSetting(
     range,
   };
 }
+
+/** A setting that may hold a password. */
+export function secretSetting(
+  kind: "postgres",
+  documentation: Documentation & { readonly defaultText?: string },
+): Setting<string> {
+  return { ...textSetting(kind, documentation), secret: true };
+}
+
+/** A setting that is a list of texts of a certain kind. */
+export function textsSetting(
+  kind: TextKind,
+  documentation: Omit<Documentation, "unit"> & { readonly default: readonly string[] },
+): Setting<readonly string[]> {
+  const { range, pattern } = TEXTS[kind];
+  return {
+    ...documentation,
+    schema: Type.Array(
+      Type.Refine(
+        Type.String(),
+        (text) => pattern(text),
+        () => range,
+      ),
+      { maxItems: TEXTS_MAX, description: documentation.description },
+    ),
+    form: "list",
+    isPath: false,
+    unit: "none",
+    range: `at most ${TEXTS_MAX} of: ${range}; in variables and flags with commas between them`,
+  };
+}
+
+/** Most texts in a list of texts. */
+const TEXTS_MAX = 100;
 
 /** A setting that is a list of files. */
 export function pathsSetting(
@@ -207,28 +243,47 @@ export function pathsSetting(
 /** Most files in a list of files. */
 const PATHS_MAX = 1000;
 
+const HOST_NAME = /^(?=.{1,253}$)[\w-]+(\.[\w-]+)*\.?$/;
+
+/** A kind of text that a setting may be. */
+type TextKind = "address" | "host" | "name" | "path" | "postgres" | "socket" | "destination";
+
 /** What the kinds of text may be. */
 const TEXTS: Readonly<
-  Record<
-    "address" | "host" | "name" | "path" | "socket",
-    { readonly range: string; readonly pattern: (text: string) => boolean }
-  >
+  Record<TextKind, { readonly range: string; readonly pattern: (text: string) => boolean }>
 > = {
   address: { range: "an IPv4 or IPv6 address", pattern: (text) => isIP(text) !== 0 },
   host: {
     range: "an IP address or a host name of up to 253 characters",
-    pattern: (text) => isIP(text) !== 0 || /^(?=.{1,253}$)[\w-]+(\.[\w-]+)*\.?$/.test(text),
+    pattern: (text) => isIP(text) !== 0 || HOST_NAME.test(text),
   },
   name: {
     range: "1 to 64 letters, digits, spaces and . _ -",
     pattern: (text) => /^[\p{L}\p{N}._-][\p{L}\p{N} ._-]{0,63}$/u.test(text),
   },
+  postgres: {
+    range:
+      "postgres://USER:PASSWORD@HOST:PORT/DATABASE, with ?host=FOLDER for a Unix socket and " +
+      "?sslmode=disable or ?sslmode=verify-full&sslrootcert=FILE for TLS",
+    pattern: isPostgresUrl,
+  },
   path: { range: "a path", pattern: (text) => text.length > 0 && !text.includes("\0") },
+  destination: {
+    range: "`public`, `private`, a network such as 10.2.0.0/16, or a host name",
+    pattern: (text) => isNetwork(text) || HOST_NAME.test(text),
+  },
   socket: {
     range: "an IP address and a port, such as 127.0.0.1:4000 or [::1]:4000",
     pattern: (text) => parseSocketAddress(text) !== undefined,
   },
 };
+
+/** Whether a text is an address and the length of a prefix. */
+function isNetwork(text: string): boolean {
+  const [address = "", bits = "", ...rest] = text.split("/");
+  const most = isIP(address) === 4 ? 32 : 128;
+  return isIP(address) !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most && rest.length === 0;
+}
 
 /** Reads `address:port` or `[IPv6 address]:port`; `undefined` for anything else. */
 export function parseSocketAddress(
@@ -240,6 +295,14 @@ export function parseSocketAddress(
   const port = Number(parts[3]);
   const family = parts[1] === undefined ? 4 : 6;
   return isIP(host) === family && port >= 1 && port <= 65_535 ? { host, port } : undefined;
+}
+
+/** TLS that lets in whoever has any certificate protects from nobody: it is all or nothing. */
+function isPostgresUrl(text: string): boolean {
+  if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) return false;
+  const { pathname, searchParams } = new URL(text);
+  const ssl = searchParams.get("sslmode") ?? "disable";
+  return pathname.length > 1 && (ssl === "disable" || ssl === "verify-full");
 }
 
 /** One value, and where a person finds it. */
@@ -267,6 +330,7 @@ function fromFlags(
   return Object.entries(flags).map(([key, text]) => {
     const one = keys.get(key);
     if (one === undefined) throw unknown("the command line", key, [...keys.keys()]);
+    if (one.setting.secret === true) throw visible(one);
     return checked(one, parseText(one, text), `${key} on the command line`, ".");
   });
 }
@@ -333,7 +397,8 @@ function parseText(one: NamedSetting, text: string): unknown {
 
 function checked(one: NamedSetting, value: unknown, where: string, folder: string): Given {
   if (Check(one.setting.schema, value)) return { one, value, folder };
-  const shown = JSON.stringify(value) ?? String(value);
+  const secret = one.setting.secret === true;
+  const shown = secret ? "not as it must be" : (JSON.stringify(value) ?? String(value));
   throw new OperatorError(
     "settings-invalid",
     `${where} is ${shown}; allowed is ${one.setting.range}` +
@@ -378,6 +443,14 @@ function assemble(named: readonly NamedSetting[], values: ReadonlyMap<string, un
     if (value !== undefined) section[path.at(-1) ?? ""] = value;
   }
   return settings;
+}
+
+function visible({ key, variable }: NamedSetting): OperatorError {
+  return new OperatorError(
+    "settings-invalid",
+    `${key} may hold a password, and everyone on the machine can see command lines: put it into ` +
+      `the settings file, or into the environment as ${variable}.`,
+  );
 }
 
 function unreadable(file: string, cause: unknown): OperatorError {

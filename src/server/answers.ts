@@ -1,4 +1,4 @@
-import type { Answer } from "../coordinator/contract.ts";
+import type { Answer, Command, CoordinatorInput } from "../coordinator/contract.ts";
 
 /** Operators that wait for what becomes of their commands. */
 export class Answers {
@@ -6,11 +6,11 @@ export class Answers {
   #nextNumber = 1;
 
   /** Has a command carried out under a number of its own; resolves with the answer. */
-  ask(send: (requestNumber: number) => void): Promise<Answer> {
+  ask(tell: (input: CoordinatorInput) => void, command: Command, by: string): Promise<Answer> {
     const requestNumber = this.#nextNumber++;
     return new Promise((resolve) => {
       this.#waiting.set(requestNumber, resolve);
-      send(requestNumber);
+      tell({ kind: "command", requestNumber, command, by });
     });
   }
 

@@ -1,9 +1,11 @@
+import { X509Certificate } from "node:crypto";
 import type { DeviceId } from "../base/ids.ts";
 import type { EnrolmentOutcome, EnrolmentRequest } from "../coordinator/contract.ts";
 import {
   type Authority,
   issueDeviceCertificate,
   issueServerCertificate,
+  issueWebCertificate,
 } from "../runtime/identity/authority.ts";
 import { fingerprintOf } from "../runtime/identity/fingerprint.ts";
 import type { Identity } from "../runtime/identity/identity.ts";
@@ -61,6 +63,25 @@ export class Certificates {
     this.#identity = { ...this.#identity, certificateDer: issued.value.certificateDer };
     await saveIdentity(this.#file, this.#identity);
     return true;
+  }
+
+  /** A new key, and a certificate for a web server of these names, with the authority's above it. */
+  async issueWeb(
+    names: readonly string[],
+  ): Promise<{ readonly cert: string; readonly key: string }> {
+    const { privateKeyPem, requestDer } = await createSigningRequest();
+    const nowS = Math.floor(Date.now() / 1_000);
+    const issued = await issueWebCertificate(this.#authority, requestDer, names, nowS);
+    if (!issued.ok) throw new OperatorError(issued.error.code, issued.error.reason);
+    const chain = [issued.value.certificateDer, this.#authority.certificateDer];
+    const cert = chain.map((der) => new X509Certificate(der).toString()).join("");
+    return { cert, key: privateKeyPem };
+  }
+
+  /** Whether a certificate of `issueWeb` has grown old. */
+  isWebDue(cert: string): boolean {
+    const { raw } = new X509Certificate(cert);
+    return isDueForRenewal(raw, Math.floor(Date.now() / 1_000));
   }
 
   /** Decides about a request for an identity. */

@@ -1,54 +1,66 @@
-import type { Insertable, Kysely, Transaction } from "kysely";
+import type { Insertable, Transaction } from "kysely";
 import type {
   AccusationRow,
+  AuditRow,
   Change,
   ContentFile,
   ContentRow,
   DeploymentRow,
   DeviceRow,
+  GroupRow,
   LedgerRow,
   OfficesState,
   ProgressRow,
+  TopologyChangeRow,
 } from "../coordinator/state.ts";
+import { detailsOf } from "../topology/office-details.ts";
 import type { Origin } from "../wire/messages.ts";
+import { countersJson } from "./counters.ts";
 import type { Tables } from "./schema.ts";
+import { type Keyed, Upserts } from "./upsert.ts";
 
-/** Makes changes in the order in which they happened, all of them or none. */
+/** Makes changes in the order in which they happened. */
 export async function applyChanges(
-  database: Kysely<Tables>,
+  transaction: Transaction<Tables>,
   changes: readonly Change[],
 ): Promise<void> {
-  if (changes.length === 0) return;
-  await database.transaction().execute(async (transaction) => {
-    for (const change of changes) await applyChange(transaction, change);
-  });
+  const upserts = new Upserts(transaction);
+  for (const change of changes) await applyChange({ transaction, upserts }, change);
+  await upserts.flush();
 }
 
-async function applyChange(transaction: Transaction<Tables>, change: Change): Promise<void> {
+async function applyChange(
+  { transaction, upserts }: { transaction: Transaction<Tables>; upserts: Upserts },
+  change: Change,
+): Promise<void> {
+  // Rows that replace each other may wait for company, but nothing overtakes them.
+  if (!PUTS.has(change.kind)) await upserts.flush();
   switch (change.kind) {
     case "device-put":
-      return await putDevice(transaction, change.device);
+      return await upserts.put(DEVICES, deviceRow(change.device));
+    case "progress-put":
+      return await upserts.put(PROGRESS, progressRow(change.progress));
+    case "ledger-put":
+      return await upserts.put(LEDGER, ledgerRow(change.row));
+    case "accusation-put":
+      return await upserts.put(ACCUSATIONS, accusationRow(change.accusation));
     case "content-add":
       return await addContent(transaction, change.content, change);
     case "offices-replace":
       return await replaceOffices(transaction, change.offices, change.officeKeys);
-    case "deployment-add":
-      return await addDeployment(transaction, change.deployment);
-    case "deployment-finish":
-      await transaction
-        .updateTable("deployments")
-        .set({ finished_at_ms: change.finishedAtMs })
-        .where("deployment_id", "=", change.deploymentId)
-        .execute();
+    case "deployment-put":
+      return await putDeployment(transaction, change.deployment);
+    case "group-put":
+      return await putGroup(transaction, change.group);
+    case "group-remove":
+      await transaction.deleteFrom("device_groups").where("name", "=", change.name).execute();
       return;
-    case "progress-put":
-      return await putProgress(transaction, change.progress);
-    case "ledger-put":
-      return await putLedger(transaction, change.row);
+    case "topology-change-add":
+      return await addTopologyChange(transaction, change.row);
+    case "audit-add":
+      return await addAudit(transaction, change.row);
     case "origins-replace":
       return await replaceOrigins(transaction, change.origins);
-    case "accusation-put":
-      return await putAccusation(transaction, change.accusation);
     case "accusation-remove":
       await transaction
         .deleteFrom("accusations")
@@ -59,8 +71,23 @@ async function applyChange(transaction: Transaction<Tables>, change: Change): Pr
   }
 }
 
-async function putDevice(transaction: Transaction<Tables>, device: DeviceRow): Promise<void> {
-  const row: Insertable<Tables["devices"]> = {
+/** The changes that are a row of a table, which replaces the one with its key. */
+const PUTS: ReadonlySet<Change["kind"]> = new Set([
+  "device-put",
+  "progress-put",
+  "ledger-put",
+  "accusation-put",
+]);
+
+const DEVICES: Keyed<"devices"> = { table: "devices", key: ["device_id"] };
+const PROGRESS: Keyed<"progress"> = { table: "progress", key: ["content_id", "device_id"] };
+const OFFICES: Keyed<"offices"> = { table: "offices", key: ["name"] };
+const SUBNETS: Keyed<"subnets"> = { table: "subnets", key: ["office", "position"] };
+const LEDGER: Keyed<"ledger"> = { table: "ledger", key: ["content_id", "office"] };
+const ACCUSATIONS: Keyed<"accusations"> = { table: "accusations", key: ["reporter", "accused"] };
+
+function deviceRow(device: DeviceRow): Insertable<Tables["devices"]> {
+  return {
     device_id: device.deviceId,
     host_name: device.hostName,
     machine_id: device.machineId,
@@ -69,17 +96,13 @@ async function putDevice(transaction: Transaction<Tables>, device: DeviceRow): P
     seen_host: device.seenHost,
     port_offset: device.portOffset,
     facts_json: JSON.stringify(device.facts),
+    attributes_json: JSON.stringify(device.attributes),
     product_version: device.productVersion,
     enrolled_at_ms: device.enrolledAtMs,
     last_seen_at_ms: device.lastSeenAtMs,
     shunned_at_ms: device.shunnedAtMs ?? null,
     retired_at_ms: device.retiredAtMs ?? null,
   };
-  await transaction
-    .insertInto("devices")
-    .values(row)
-    .onConflict((conflict) => conflict.column("device_id").doUpdateSet(row))
-    .execute();
 }
 
 async function addContent(
@@ -114,41 +137,80 @@ async function replaceOffices(
   officeKeys: ReadonlyMap<string, Uint8Array>,
 ): Promise<void> {
   await transaction.deleteFrom("offices").execute();
-  for (const [position, { name, parent, type, subnets }] of offices.entries()) {
-    await transaction
-      .insertInto("offices")
-      .values({ name, position, parent: parent ?? null, type, key: officeKeys.get(name) ?? null })
-      .execute();
-    for (const [place, text] of subnets.entries()) {
-      const row = { office: name, position: place, text };
-      await transaction.insertInto("subnets").values(row).execute();
+  const upserts = new Upserts(transaction);
+  for (const [position, office] of offices.entries()) {
+    const { name, parent, type, timeZone } = office;
+    await upserts.put(OFFICES, {
+      ...{ name, position, parent: parent ?? null, type },
+      time_zone: timeZone ?? null,
+      details_json: JSON.stringify(detailsOf(office)),
+      key: officeKeys.get(name) ?? null,
+    });
+  }
+  for (const { name, subnets } of offices) {
+    for (const [position, text] of subnets.entries()) {
+      await upserts.put(SUBNETS, { office: name, position, text });
     }
   }
+  await upserts.flush();
   await transaction
     .updateTable("organisation")
     .set({ offices_generated: generated ? 1 : 0 })
     .execute();
 }
 
-async function addDeployment(
+async function putDeployment(
   transaction: Transaction<Tables>,
   deployment: DeploymentRow,
 ): Promise<void> {
+  const row: Insertable<Tables["deployments"]> = {
+    deployment_id: deployment.deploymentId,
+    content_id: deployment.contentId,
+    targets_json: JSON.stringify(deployment.targets),
+    priority: deployment.priority,
+    place: deployment.place,
+    not_before_ms: deployment.notBeforeMs ?? null,
+    not_after_ms: deployment.notAfterMs ?? null,
+    windows_json: JSON.stringify(deployment.windows),
+    run_action: deployment.runAction ? 1 : 0,
+    directives_json: JSON.stringify(deployment.directives),
+    created_at_ms: deployment.createdAtMs,
+    finished_at_ms: deployment.finishedAtMs ?? null,
+    cancelled_at_ms: deployment.cancelledAtMs ?? null,
+  };
   await transaction
     .insertInto("deployments")
+    .values(row)
+    .onConflict((conflict) => conflict.column("deployment_id").doUpdateSet(row))
+    .execute();
+}
+
+async function putGroup(transaction: Transaction<Tables>, group: GroupRow): Promise<void> {
+  const last = await transaction
+    .selectFrom("device_groups")
+    .select((columns) => columns.fn.max("position").as("position"))
+    .executeTakeFirst();
+  const devices_json = JSON.stringify(group.devices);
+  await transaction
+    .insertInto("device_groups")
+    .values({ name: group.name, position: Number(last?.position ?? 0) + 1, devices_json })
+    .onConflict((conflict) => conflict.column("name").doUpdateSet({ devices_json }))
+    .execute();
+}
+
+async function addAudit(transaction: Transaction<Tables>, row: AuditRow): Promise<void> {
+  const { epoch, number, atMs, who, action, subject, before, after } = row;
+  await transaction
+    .insertInto("audit")
     .values({
-      deployment_id: deployment.deploymentId,
-      content_id: deployment.contentId,
-      targets_json: JSON.stringify(deployment.targets),
-      priority: deployment.priority,
-      created_at_ms: deployment.createdAtMs,
-      finished_at_ms: deployment.finishedAtMs ?? null,
+      ...{ epoch, number, at_ms: atMs, who, action, subject },
+      ...{ before_json: before, after_json: after },
     })
     .execute();
 }
 
-async function putProgress(transaction: Transaction<Tables>, progress: ProgressRow): Promise<void> {
-  const row: Insertable<Tables["progress"]> = {
+function progressRow(progress: ProgressRow): Insertable<Tables["progress"]> {
+  return {
     content_id: progress.contentId,
     device_id: progress.deviceId,
     boot_id: progress.bootId,
@@ -156,23 +218,18 @@ async function putProgress(transaction: Transaction<Tables>, progress: ProgressR
     pieces: progress.pieces,
     pieces_held: progress.piecesHeld,
     held_bytes: progress.heldBytes,
-    base_json: JSON.stringify(progress.base),
-    current_json: JSON.stringify(progress.current),
+    base_json: countersJson(progress.base),
+    current_json: countersJson(progress.current),
     far_json: JSON.stringify(progress.farInBytes),
     office: progress.office,
     rvp: progress.rvp ? 1 : 0,
     problem: progress.problem,
     updated_at_ms: progress.updatedAtMs,
   };
-  await transaction
-    .insertInto("progress")
-    .values(row)
-    .onConflict((conflict) => conflict.columns(["content_id", "device_id"]).doUpdateSet(row))
-    .execute();
 }
 
-async function putLedger(transaction: Transaction<Tables>, ledger: LedgerRow): Promise<void> {
-  const row: Insertable<Tables["ledger"]> = {
+function ledgerRow(ledger: LedgerRow): Insertable<Tables["ledger"]> {
+  return {
     content_id: ledger.contentId,
     office: ledger.office,
     wan_bytes: ledger.wanBytes,
@@ -180,11 +237,6 @@ async function putLedger(transaction: Transaction<Tables>, ledger: LedgerRow): P
     origin_bytes: ledger.originBytes,
     devices: ledger.devices,
   };
-  await transaction
-    .insertInto("ledger")
-    .values(row)
-    .onConflict((conflict) => conflict.columns(["content_id", "office"]).doUpdateSet(row))
-    .execute();
 }
 
 async function replaceOrigins(
@@ -197,20 +249,38 @@ async function replaceOrigins(
   }
 }
 
-async function putAccusation(
+function accusationRow({
+  reporter,
+  accused,
+  contentId,
+  offence,
+  atMs,
+}: AccusationRow): Insertable<Tables["accusations"]> {
+  return { reporter, accused, content_id: contentId, offence, at_ms: atMs };
+}
+
+/** Most changes of the topology that are kept; each holds the whole of what was before. */
+const TOPOLOGY_CHANGES_MAX = 50;
+
+async function addTopologyChange(
   transaction: Transaction<Tables>,
-  { reporter, accused, contentId, offence, atMs }: AccusationRow,
+  { atMs, who, action, summary, before }: TopologyChangeRow,
 ): Promise<void> {
-  const row: Insertable<Tables["accusations"]> = {
-    reporter,
-    accused,
-    content_id: contentId,
-    offence,
-    at_ms: atMs,
-  };
+  const last = await transaction
+    .selectFrom("topology_changes")
+    .select(({ fn }) => fn.max("number").as("number"))
+    .executeTakeFirst();
+  const number = (last?.number ?? 0) + 1;
   await transaction
-    .insertInto("accusations")
-    .values(row)
-    .onConflict((conflict) => conflict.columns(["reporter", "accused"]).doUpdateSet(row))
+    .insertInto("topology_changes")
+    .values({
+      ...{ number, at_ms: atMs, who, action },
+      summary_json: JSON.stringify(summary),
+      before_json: JSON.stringify(before),
+    })
+    .execute();
+  await transaction
+    .deleteFrom("topology_changes")
+    .where("number", "<=", number - TOPOLOGY_CHANGES_MAX)
     .execute();
 }

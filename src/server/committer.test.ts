@@ -3,7 +3,7 @@ import type { Answer } from "../coordinator/contract.ts";
 import type { Change } from "../coordinator/state.ts";
 import { Committer, type Deliveries } from "./committer.ts";
 
-const CHANGE: Change = { kind: "deployment-finish", deploymentId: "d", finishedAtMs: 1 };
+const CHANGE: Change = { kind: "group-remove", name: "Lab" };
 const ANSWER: Answer = { kind: "deployed", deploymentId: "d" };
 
 test("what stands on nothing new is delivered at once", () => {

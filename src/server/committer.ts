@@ -1,5 +1,9 @@
 import type { CoordinatorOutbox } from "../coordinator/contract.ts";
 import type { Change } from "../coordinator/state.ts";
+import { OperatorError } from "../runtime/operator-error.ts";
+
+/** Most changes and deliveries that wait for a database which is away; some hundred megabytes. */
+export const WAITING_MAX = 250_000;
 
 /** Where what the coordinator wants goes, once what it stands on is durable. */
 export type Deliveries = Omit<CoordinatorOutbox, "persist">;
@@ -53,6 +57,7 @@ export class Committer {
 
   /** Makes durable and delivers what has come since; at once where nothing is to be written. */
   commit(): void {
+    if (this.#changes.length + this.#deliveries.length > WAITING_MAX) this.#fail(tooMuchWaits());
     if (this.#failed || this.#busy) return;
     this.#busy = true;
     while (this.#changes.length === 0 && this.#deliveries.length > 0) {
@@ -78,15 +83,29 @@ export class Committer {
       try {
         if (changes.length > 0) await this.#apply(changes);
       } catch (error) {
-        this.#failed = true;
-        this.#onFailure(error);
+        this.#fail(error);
         return;
       }
       this.#deliver(deliveries);
     }
   }
 
+  #fail(error: unknown): void {
+    this.#changes = [];
+    this.#deliveries = [];
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#onFailure(error);
+  }
+
   #deliver(deliveries: readonly (() => void)[]): void {
     for (const deliver of deliveries) deliver();
   }
+}
+
+function tooMuchWaits(): OperatorError {
+  const sentence =
+    "The database has been away for so long that no more changes can wait for it: bring it up, " +
+    "and start the server. Nothing is lost that was confirmed.";
+  return new OperatorError("database-away", sentence);
 }

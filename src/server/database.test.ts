@@ -1,348 +1,285 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
-import { Kysely } from "kysely";
-import { Migrator } from "kysely/migration";
-import { afterEach, beforeEach, expect, test } from "vitest";
-import type { ContentId, DeviceId } from "../base/ids.ts";
-import type { Change, CoordinatorState, DeviceRow, ProgressRow } from "../coordinator/state.ts";
+import type { Insertable, Kysely } from "kysely";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Databases, KINDS } from "../../test/integration/support/databases.ts";
+import type { DeviceId } from "../base/ids.ts";
+import type { Change } from "../coordinator/state.ts";
+import { type Connection, migrate, openToRead, openToWrite } from "./connection.ts";
 import { ServerDatabase } from "./database.ts";
-import { MIGRATIONS, type Tables } from "./schema.ts";
-import { openSqlite } from "./sqlite.ts";
+import type { DatabasePlace } from "./database-place.ts";
+import type { Tables } from "./schema.ts";
+import {
+  CHANGES,
+  CONTENT,
+  DEPLOYMENT,
+  DEVICE,
+  FILES,
+  MATE,
+  PROGRESS,
+  STATE,
+} from "./test-state.ts";
 
-let folder: string;
-let path: string;
+let databases: Databases;
+let place: DatabasePlace;
 let database: ServerDatabase;
 
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "branchline-database-"));
-  path = join(folder, "server.db");
-  database = await ServerDatabase.create(path, "Acme");
+beforeAll(async () => {
+  databases = await Databases.open();
 });
+afterAll(() => databases.close());
 
-afterEach(async () => {
-  await database.close();
-  await rm(folder, { recursive: true });
-});
+describe.each(KINDS)("a database keeps what it is told, of the kind $kind", ({ kind, lack }) => {
+  useDatabase(kind, lack);
 
-test("a restart keeps everything", async () => {
-  await database.apply(CHANGES);
-  const before = await database.start(5_000);
+  test("keeps everything over a restart", async () => {
+    await database.apply(CHANGES);
+    const before = await database.start(5_000);
 
-  await reopen();
-  const after = await database.start(5_000);
+    await reopen();
+    const after = await database.start(5_000);
 
-  expect(after).toEqual({ ...before, epoch: before.epoch + 1 });
-  expect(before).toEqual(STATE);
-  expect(await database.organisation()).toBe("Acme");
-  expect(await database.contentFiles(CONTENT)).toEqual(FILES);
-  expect(await database.manifest(CONTENT)).toEqual(Uint8Array.of(1, 2, 3));
-});
-
-test("later rows of one device and one progress replace the earlier ones", async () => {
-  const { shunnedAtMs: _, ...trusted } = DEVICE;
-  const device = { ...trusted, hostName: "renamed", office: "North" };
-  const row = {
-    contentId: CONTENT,
-    office: "North",
-    wanBytes: 5,
-    lanBytes: 0,
-    originBytes: 0,
-    devices: 1,
-  };
-  const progress = { ...PROGRESS, piecesHeld: 10, state: "complete" } as const;
-  await database.apply([
-    ...CHANGES,
-    { kind: "device-put", device },
-    { kind: "progress-put", progress },
-    {
-      kind: "offices-replace",
-      offices: { generated: true, offices: [] },
-      officeKeys: new Map(),
-    },
-    { kind: "deployment-finish", deploymentId: "d1", finishedAtMs: 77 },
-    { kind: "origins-replace", origins: STATE.origins.slice(1) },
-    { kind: "accusation-remove", reporter: DEVICE.deviceId, accused: MATE.deviceId },
-    { kind: "ledger-put", row },
-  ]);
-
-  const state = await database.start(0);
-
-  expect(state.devices).toEqual([device, MATE]);
-  expect(state.origins).toEqual(STATE.origins.slice(1));
-  expect(state.ledger).toEqual([row]);
-  expect(state.accusations).toEqual([]);
-  expect(state.progress).toEqual([progress]);
-  expect(state.offices).toEqual({ generated: true, offices: [] });
-  expect(state.deployments[0]?.finishedAtMs).toBe(77);
-});
-
-test("a database of the first schema is brought up to date, with what was counted", async () => {
-  const old = join(folder, "old.db");
-  await writeFirstSchema(old);
-
-  const upgraded = await ServerDatabase.open(old);
-  const state = await upgraded.start(0);
-  await upgraded.close();
-
-  expect(state.devices).toMatchObject([{ hostName: "pc-1", office: "North" }]);
-  expect(state.devices[0]).not.toHaveProperty("shunnedAtMs");
-  expect(state.progress[0]).toMatchObject({
-    office: "North",
-    farInBytes: [],
-    base: { wanInBytes: 1, originInBytes: 0 },
+    expect(after).toEqual({ ...before, epoch: before.epoch + 1 });
+    expect(before).toEqual(STATE);
+    expect(await database.organisation()).toBe("Acme");
+    expect(await database.contentFiles(CONTENT)).toEqual(FILES);
+    expect(await database.manifest(CONTENT)).toEqual(Uint8Array.of(1, 2, 3));
   });
-  const row = { contentId: CONTENT, office: "North", originBytes: 0, devices: 1 };
-  expect(state.ledger).toEqual([{ ...row, wanBytes: 11, lanBytes: 22 }]);
-  expect([state.origins, state.accusations, state.officeKeys]).toEqual([[], [], new Map()]);
-});
 
-test("changes are made together or not at all", async () => {
-  const orphan: Change = { kind: "progress-put", progress: PROGRESS };
-  const device: Change = { kind: "device-put", device: DEVICE };
+  test("replaces the earlier rows of one device and one progress by the later", async () => {
+    const { shunnedAtMs: _, ...trusted } = DEVICE;
+    const device = { ...trusted, hostName: "renamed", office: "North" };
+    const row = {
+      contentId: CONTENT,
+      office: "North",
+      wanBytes: 5,
+      lanBytes: 0,
+      originBytes: 0,
+      devices: 1,
+    };
+    const progress = { ...PROGRESS, piecesHeld: 10, state: "complete" } as const;
+    const finished = { ...DEPLOYMENT, finishedAtMs: 77, cancelledAtMs: 78, runAction: false };
+    await database.apply([
+      ...CHANGES,
+      { kind: "device-put", device: { ...device, hostName: "renamed twice" } },
+      { kind: "device-put", device },
+      { kind: "progress-put", progress },
+      {
+        kind: "offices-replace",
+        offices: { generated: true, offices: [] },
+        officeKeys: new Map(),
+      },
+      { kind: "deployment-put", deployment: finished },
+      { kind: "group-put", group: { name: "Pilots", devices: [] } },
+      { kind: "group-remove", name: "Lab" },
+      { kind: "origins-replace", origins: STATE.origins.slice(1) },
+      { kind: "accusation-remove", reporter: DEVICE.deviceId, accused: MATE.deviceId },
+      { kind: "ledger-put", row },
+    ]);
 
-  await expect(database.apply([device, orphan])).rejects.toThrow(/FOREIGN KEY/);
+    const state = await database.start(0);
 
-  expect((await database.start(0)).devices).toEqual([]);
-});
-
-test("MS11: each start has a greater epoch, also of a database from a backup", async () => {
-  const first = await database.start(1_000_000);
-  const second = await database.start(1_000_000);
-  const afterRestore = await database.start(9_000_000_000);
-
-  expect([first.epoch, second.epoch, afterRestore.epoch]).toEqual([1_000, 1_001, 9_000_000]);
-});
-
-test("the changes of many steps at once do not get into each other's way", async () => {
-  const devices = Array.from({ length: 50 }, (_, index) => ({
-    ...DEVICE,
-    deviceId: index.toString(16).padStart(32, "0") as DeviceId,
-    enrolledAtMs: index,
-  }));
-  await Promise.all(devices.map((device) => database.apply([{ kind: "device-put", device }])));
-
-  expect((await database.start(0)).devices).toEqual(devices);
-});
-
-test("a database that is missing, broken, or of a later version is refused with the reason", async () => {
-  await database.close();
-  const writer = new DatabaseSync(path);
-  writer.exec("insert into kysely_migration values ('9999-later', '2030-01-01')");
-  writer.close();
-  const broken = join(folder, "broken.db");
-  await writeFile(broken, "this is no database, whatever its name may say ".repeat(50));
-
-  await expect(ServerDatabase.open(path)).rejects.toMatchObject({ code: "database-newer" });
-  await expect(ServerDatabase.open(broken)).rejects.toMatchObject({ code: "database-unreadable" });
-  await expect(ServerDatabase.open(join(folder, "none.db"))).rejects.toMatchObject({
-    code: "database-missing",
+    expect(state.devices).toEqual([device, MATE]);
+    expect(state.deployments).toEqual([finished]);
+    expect(state.groups).toEqual([{ name: "Pilots", devices: [] }]);
+    expect(state.origins).toEqual(STATE.origins.slice(1));
+    expect(state.ledger).toEqual([row]);
+    expect(state.accusations).toEqual([]);
+    expect(state.progress).toEqual([progress]);
+    expect(state.offices).toEqual({ generated: true, offices: [] });
   });
-  database = await ServerDatabase.create(join(folder, "other.db"), "Acme");
 });
 
-test("B14, EN4: a key enrols in whatever case it is typed, until it is replaced", async () => {
-  const keys = database.securityKeys;
-  const first = await keys.create(0);
-  expect(first).toMatch(/^([A-Z2-7]{4}-){7}[A-Z2-7]{4}$/);
-  expect(await keys.spend(` ${first.toLowerCase().replaceAll("-", " ")} `, 1)).toBeUndefined();
+describe.each(KINDS)("a database, of the kind $kind", ({ kind, lack }) => {
+  useDatabase(kind, lack);
 
-  const second = await keys.regenerate(2);
+  test("is brought up to date from the first schema, with what was counted", async () => {
+    const old = await databases.emptyPlace(kind);
+    await writeFirstSchema(old);
 
-  expect(await keys.spend(first, 3)).toMatchObject({ code: "security-key-replaced" });
-  expect(await keys.spend(second, 3)).toBeUndefined();
-  expect(await keys.spend(`${second}A`, 3)).toMatchObject({ code: "security-key-wrong" });
-  expect(await keys.spend("A".repeat(32), 3)).toMatchObject({ code: "security-key-wrong" });
+    const upgraded = await ServerDatabase.open(old);
+    const state = await upgraded.start(0);
+    await upgraded.close();
+
+    expect(state.devices).toMatchObject([{ hostName: "pc-1", office: "North" }]);
+    expect(state.devices[0]).not.toHaveProperty("shunnedAtMs");
+    expect(state.progress[0]).toMatchObject({
+      office: "North",
+      farInBytes: [],
+      base: { wanInBytes: 1, originInBytes: 0 },
+    });
+    const row = { contentId: CONTENT, office: "North", originBytes: 0, devices: 1 };
+    expect(state.ledger).toEqual([{ ...row, wanBytes: 11, lanBytes: 22 }]);
+    expect([state.origins, state.accusations, state.officeKeys]).toEqual([[], [], new Map()]);
+  });
+
+  test("makes changes together or not at all", async () => {
+    const orphan: Change = { kind: "progress-put", progress: PROGRESS };
+    const device: Change = { kind: "device-put", device: DEVICE };
+
+    await expect(database.apply([device, orphan])).rejects.toThrow(/foreign key/i);
+
+    expect((await database.start(0)).devices).toEqual([]);
+    await database.apply([device]);
+  });
+
+  test("MS11: has a greater epoch at each start, also after it came from a backup", async () => {
+    const first = await database.start(1_000_000);
+    const second = await database.start(1_000_000);
+    const afterRestore = await database.start(9_000_000_000);
+
+    expect([first.epoch, second.epoch, afterRestore.epoch]).toEqual([1_000, 1_001, 9_000_000]);
+  });
+
+  test("takes the changes of many steps at once", async () => {
+    const devices = Array.from({ length: 700 }, (_, index) => ({
+      ...DEVICE,
+      deviceId: index.toString(16).padStart(32, "0") as DeviceId,
+      enrolledAtMs: index,
+    }));
+    const puts = devices.map((device): Change => ({ kind: "device-put", device }));
+    const steps = [puts.slice(0, 600), ...puts.slice(600).map((put) => [put])];
+    await Promise.all(steps.map((step) => database.apply(step)));
+
+    expect((await database.start(0)).devices).toEqual(devices);
+  });
 });
 
-test("B14, EN4: the key itself is nowhere in the database", async () => {
-  const key = await database.securityKeys.create(0);
-  await database.close();
-  const reader = new DatabaseSync(path);
-  const rows = JSON.stringify(reader.prepare("select * from security_keys").all());
-  reader.close();
+describe.each(KINDS)("a database is one process's alone, of the kind $kind", ({ kind, lack }) => {
+  useDatabase(kind, lack);
 
-  expect(rows).not.toContain(key);
-  expect(rows).not.toContain(key.replaceAll("-", ""));
-  database = await ServerDatabase.open(path);
+  test("is one process's alone, and free again when that has closed it", async () => {
+    await expect(ServerDatabase.open(place)).rejects.toMatchObject({ code: "database-in-use" });
+
+    await reopen();
+
+    expect(await database.organisation()).toBe("Acme");
+  });
+
+  test("can be looked at by others meanwhile", async () => {
+    const reader = await openToRead(place);
+    await database.start(7_000);
+    const rows = await reader.kysely.selectFrom("organisation").select("epoch").execute();
+    await reader.close();
+
+    expect(rows).toEqual([{ epoch: 7 }]);
+  });
+
+  test("is written by nobody who has lost it to another in between", async () => {
+    await database.start(0);
+    const thief = await openToRead(place);
+    await thief.kysely.updateTable("organisation").set({ epoch: 99 }).execute();
+    await thief.close();
+
+    const late = database.apply([{ kind: "device-put", device: DEVICE }]);
+
+    await expect(late).rejects.toMatchObject({ code: "database-taken-over" });
+    await reopen();
+    expect((await database.start(0)).devices).toEqual([]);
+  });
+
+  test("is refused with the reason where it is missing, taken, or of a later version", async () => {
+    await expect(ServerDatabase.open(await databases.emptyPlace(kind))).rejects.toMatchObject({
+      code: "database-missing",
+    });
+    await database.close();
+    await expect(ServerDatabase.create(place, "Other")).rejects.toMatchObject({
+      code: "database-not-empty",
+    });
+    const writer = await openToWrite(place);
+    await kyselyMigrations(writer)
+      .insertInto("kysely_migration")
+      .values({ name: "9999-later", timestamp: "2030-01-01" })
+      .execute();
+    await writer.close();
+    await expect(ServerDatabase.open(place)).rejects.toMatchObject({ code: "database-newer" });
+    // Whoever is refused holds nothing back.
+    await (await openToWrite(place)).close();
+  });
 });
 
-test("a key with a count and an expiry enrols so many, and until then", async () => {
-  const keys = database.securityKeys;
-  const counted = await keys.create(0, { usesMax: 3 });
-  const passing = await keys.create(0, { expiresAtMs: 100 });
+test("a file that is no database is refused with the reason", async () => {
+  const path = join(databases.folder, "broken.db");
+  await writeFile(path, "this is no database, whatever its name may say ".repeat(50));
 
-  const outcomes = await Promise.all(Array.from({ length: 8 }, () => keys.spend(counted, 1)));
-
-  expect(outcomes.filter((outcome) => outcome === undefined).length).toBe(3);
-  expect(await keys.judge(counted, 1)).toMatchObject({ code: "security-key-used-up" });
-  expect(await keys.judge(passing, 99)).toBeUndefined();
-  expect(await keys.judge(passing, 100)).toMatchObject({ code: "security-key-expired" });
+  await expect(ServerDatabase.open({ kind: "sqlite", path })).rejects.toMatchObject({
+    code: "database-unreadable",
+  });
 });
 
-/** A database as the first version wrote it, with a device that has reported about a content. */
-async function writeFirstSchema(file: string): Promise<void> {
-  const first = Object.fromEntries(Object.entries(MIGRATIONS).slice(0, 1));
-  const writer = new Kysely<Tables>({ dialect: openSqlite(file) });
-  const provider = { getMigrations: () => Promise.resolve(first) };
-  const { error } = await new Migrator({ db: writer, provider }).migrateToLatest();
-  await writer.destroy();
-  expect(error).toBeUndefined();
-  const sqlite = new DatabaseSync(file);
-  sqlite.exec("insert into organisation values (1, 'Acme', 1, 0)");
-  sqlite.exec(
-    `insert into devices values ('${DEVICE.deviceId}', 'pc-1', 'm1', 'North', '[]', '', 0, '{}', '', 1, 1)`,
-  );
-  sqlite.exec(
-    `insert into contents values ('${CONTENT}', 'tool', '1', 'app', 1, 1, 1, '[]', '', '', '', 1, '', x'00')`,
-  );
-  const count = (wan: number, lan: number) => JSON.stringify({ wanInBytes: wan, lanInBytes: lan });
-  sqlite.exec(
-    `insert into progress values ('${CONTENT}', '${DEVICE.deviceId}', 1, 'complete', 1, 1, 1,
-     '${count(1, 2)}', '${count(10, 20)}', 0, '', 1)`,
-  );
-  sqlite.close();
+/** Has each test of a block begin with a database in which nothing is. */
+function useDatabase(kind: DatabasePlace["kind"], lack: string | undefined): void {
+  beforeEach(async (context) => {
+    context.skip(lack !== undefined, lack);
+    place = await databases.emptyPlace(kind);
+    database = await ServerDatabase.create(place, "Acme");
+  });
+  afterEach(async () => {
+    if (lack === undefined) await database.close();
+  });
 }
 
 async function reopen(): Promise<void> {
   await database.close();
-  database = await ServerDatabase.open(path);
+  database = await ServerDatabase.open(place);
 }
 
-const CONTENT = "c1".repeat(32) as ContentId;
-const FILES = [
-  { path: "bin/tool", sizeBytes: 9_000_000_000, mode: 0o755, sha256: "ab".repeat(32) },
-];
+function kyselyMigrations({ kysely }: Connection) {
+  return kysely as unknown as Kysely<{ kysely_migration: { name: string; timestamp: string } }>;
+}
 
-const DEVICE: DeviceRow = {
-  deviceId: "d1".repeat(16) as DeviceId,
-  hostName: "pc-1",
-  machineId: "m1",
-  office: "Central",
-  hosts: ["10.0.0.5", "2001:db8::5"],
-  seenHost: "10.0.0.5",
-  portOffset: 0,
-  facts: {
-    freeBytes: 5_000_000_000_000,
-    usableBytes: 1,
-    preferred: true,
-    desktop: false,
-    serverOs: true,
-    uptimeS: 60,
-  },
-  productVersion: "0.1.0",
-  enrolledAtMs: 1_800_000_000_000,
-  lastSeenAtMs: 1_800_000_000_001,
-  shunnedAtMs: 1_800_000_000_005,
-  retiredAtMs: 1_800_000_000_006,
-};
-
-const MATE: DeviceRow = {
-  ...DEVICE,
-  deviceId: "d2".repeat(16) as DeviceId,
-  enrolledAtMs: 1_800_000_000_007,
-};
-
-const PROGRESS: ProgressRow = {
-  contentId: CONTENT,
-  deviceId: DEVICE.deviceId,
-  bootId: 0xff_ff_ff_ff,
-  state: "downloading",
-  pieces: 10,
-  piecesHeld: 3,
-  heldBytes: 2_700_000_000,
-  base: { wanInBytes: 1, lanInBytes: 2, wanOutBytes: 3, lanOutBytes: 4, originInBytes: 5 },
-  current: {
-    wanInBytes: Number.MAX_SAFE_INTEGER,
-    lanInBytes: 6,
-    wanOutBytes: 7,
-    lanOutBytes: 8,
-    originInBytes: 9,
-  },
-  farInBytes: [{ office: "Central", bytes: 3 }],
-  office: "North",
-  rvp: true,
-  problem: "",
-  updatedAtMs: 1_800_000_000_002,
-};
-
-const STATE: CoordinatorState = {
-  epoch: 5,
-  devices: [DEVICE, MATE],
-  contents: [
-    {
-      contentId: CONTENT,
-      name: "tool",
-      version: "1.2",
-      type: "application",
-      sizeBytes: 9_000_000_000,
-      pieces: 10,
-      files: 1,
-      publisher: "aa".repeat(32),
-      publisherName: "us",
-      sha256: "bb".repeat(32),
-      publishedAtMs: 1_800_000_000_003,
-      publishedBy: DEVICE.deviceId,
-    },
-  ],
-  offices: {
-    generated: false,
-    offices: [
-      { name: "North", parent: "Central", type: "wifi", subnets: ["10.1.0.0/16", "10.2.0.0/16"] },
-      { name: "Central", type: "default", subnets: [] },
-    ],
-  },
-  deployments: [
-    {
-      deploymentId: "d1",
-      contentId: CONTENT,
-      targets: { offices: ["North"], devices: [DEVICE.deviceId] },
-      priority: "high",
-      createdAtMs: 1_800_000_000_004,
-    },
-  ],
-  progress: [PROGRESS],
-  officeKeys: new Map([["North", new Uint8Array(32).fill(7)]]),
-  origins: [
-    { kind: "storage", location: "/srv/packages" },
-    { kind: "cdn", location: "https://cdn.example" },
-  ],
-  ledger: [
-    {
-      contentId: CONTENT,
-      office: "North",
-      wanBytes: 9_000_000_000,
-      lanBytes: 1,
-      originBytes: 2,
-      devices: 3,
-    },
-  ],
-  accusations: [
-    {
-      reporter: DEVICE.deviceId,
-      accused: MATE.deviceId,
-      contentId: CONTENT,
-      offence: "broken-promise",
-      atMs: 1_800_000_000_008,
-    },
-  ],
-};
-
-const CHANGES: readonly Change[] = [
-  ...STATE.devices.map((device): Change => ({ kind: "device-put", device })),
-  ...STATE.contents.map(
-    (content): Change => ({
-      kind: "content-add",
-      content,
-      files: FILES,
-      manifest: Uint8Array.of(1, 2, 3),
-    }),
-  ),
-  { kind: "offices-replace", offices: STATE.offices, officeKeys: STATE.officeKeys },
-  ...STATE.deployments.map((deployment): Change => ({ kind: "deployment-add", deployment })),
-  ...STATE.progress.map((progress): Change => ({ kind: "progress-put", progress })),
-  { kind: "origins-replace", origins: STATE.origins },
-  ...STATE.ledger.map((row): Change => ({ kind: "ledger-put", row })),
-  ...STATE.accusations.map((accusation): Change => ({ kind: "accusation-put", accusation })),
-];
+/** A database as the first version wrote it, with a device that has reported about a content. */
+async function writeFirstSchema(place: DatabasePlace): Promise<void> {
+  const { kysely, close } = await openToWrite(place);
+  await migrate(place, kysely, "0001-first");
+  const first = kysely as unknown as Kysely<Record<string, Record<string, unknown>>>;
+  const put = (table: string, row: Record<string, unknown>) =>
+    first.insertInto(table).values(row).execute();
+  await put("organisation", { id: 1, name: "Acme", epoch: 1, offices_generated: 0 });
+  await put("devices", {
+    device_id: DEVICE.deviceId,
+    host_name: "pc-1",
+    machine_id: "m1",
+    office: "North",
+    hosts_json: "[]",
+    seen_host: "",
+    port_offset: 0,
+    facts_json: "{}",
+    product_version: "",
+    enrolled_at_ms: 1,
+    last_seen_at_ms: 1,
+  });
+  await put("contents", {
+    content_id: CONTENT,
+    name: "tool",
+    version: "1",
+    type: "app",
+    size_bytes: 1,
+    pieces: 1,
+    files: 1,
+    files_json: "[]",
+    publisher: "",
+    publisher_name: "",
+    sha256: "",
+    published_at_ms: 1,
+    published_by: "",
+    manifest: Uint8Array.of(0),
+  } satisfies Insertable<Tables["contents"]>);
+  const counted = (wan: number, lan: number) =>
+    JSON.stringify({ wanInBytes: wan, lanInBytes: lan });
+  await put("progress", {
+    content_id: CONTENT,
+    device_id: DEVICE.deviceId,
+    boot_id: 1,
+    state: "complete",
+    pieces: 1,
+    pieces_held: 1,
+    held_bytes: 1,
+    base_json: counted(1, 2),
+    current_json: counted(10, 20),
+    rvp: 0,
+    problem: "",
+    updated_at_ms: 1,
+  });
+  await close();
+}

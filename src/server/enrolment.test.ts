@@ -15,7 +15,8 @@ let database: ServerDatabase;
 let authority: Authority;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "branchline-enrolment-"));
-  database = await ServerDatabase.create(join(folder, "server.db"), "Acme");
+  const path = join(folder, "server.db");
+  database = await ServerDatabase.create({ kind: "sqlite", path }, "Acme");
   authority = await createAuthority("Acme", NOW_MS / 1_000);
 });
 afterEach(async () => {

@@ -19,7 +19,11 @@ afterEach(() => rm(folder, { recursive: true }));
 
 test("a new server has an authority, a certificate, a database and one key that enrols", async () => {
   const data = join(folder, "deep", "server");
-  const { securityKey, fingerprint } = await initialiseServer({ data, organisation: "Acme" });
+  const { securityKey, fingerprint } = await initialiseServer({
+    data,
+    organisation: "Acme",
+    database: {},
+  });
 
   const files = serverFiles(data);
   const authority = await loadAuthority(files.authority);
@@ -27,7 +31,7 @@ test("a new server has an authority, a certificate, a database and one key that 
   expect(fingerprintOf(authority.certificateDer)).toBe(fingerprint);
   expect(identity.authorityDer).toEqual(authority.certificateDer);
   expect((await stat(data)).mode & 0o777).toBe(0o700);
-  const database = await ServerDatabase.open(files.database);
+  const database = await ServerDatabase.open({ kind: "sqlite", path: files.database });
   const { securityKeys } = database;
   const { requestDer } = await createSigningRequest();
   const ask = (key: string, request = requestDer) =>
@@ -51,13 +55,18 @@ test("a new server has an authority, a certificate, a database and one key that 
 
 test("a server that is there is not overwritten", async () => {
   const data = join(folder, "server");
-  const { securityKey } = await initialiseServer({ data, organisation: "Acme" });
+  const { securityKey } = await initialiseServer({ data, organisation: "Acme", database: {} });
 
-  await expect(initialiseServer({ data, organisation: "Other" })).rejects.toMatchObject({
+  await expect(
+    initialiseServer({ data, organisation: "Other", database: {} }),
+  ).rejects.toMatchObject({
     code: "already-initialised",
   });
 
-  const database = await ServerDatabase.open(serverFiles(data).database);
+  const database = await ServerDatabase.open({
+    kind: "sqlite",
+    path: serverFiles(data).database,
+  });
   expect(await database.organisation()).toBe("Acme");
   expect(await database.securityKeys.judge(securityKey, Date.now())).toBeUndefined();
   await database.close();
@@ -66,7 +75,7 @@ test("a server that is there is not overwritten", async () => {
 
 test("after an error nothing is there that was not there before", async () => {
   const data = join(folder, "server");
-  const bad = { data, organisation: "x".repeat(100) };
+  const bad = { data, organisation: "x".repeat(100), database: {} };
   await expect(initialiseServer(bad)).rejects.toMatchObject({ code: "organisation-name" });
   expect(await readdir(folder)).toEqual([]);
 
@@ -76,7 +85,7 @@ test("after an error nothing is there that was not there before", async () => {
   expect(await readdir(data)).toEqual(["server.toml"]);
 
   await writeFile(join(folder, "file"), "");
-  const blocked = { data: join(folder, "file"), organisation: "Acme" };
+  const blocked = { data: join(folder, "file"), organisation: "Acme", database: {} };
   await expect(initialiseServer(blocked)).rejects.toMatchObject({ code: "data-folder-unusable" });
 });
 
@@ -85,7 +94,7 @@ test("what an interrupted attempt left behind does not stand in the way", async 
   await mkdir(join(data, "state.new"), { recursive: true });
   await writeFile(join(data, "state.new", "server.db"), "half");
 
-  await initialiseServer({ data, organisation: "Acme" });
+  await initialiseServer({ data, organisation: "Acme", database: {} });
 
   expect(await readdir(data)).toEqual(["state"]);
 });

@@ -6,7 +6,9 @@ import { saveAuthority, saveIdentity } from "../runtime/identity/identity-file.t
 import { createSigningRequest } from "../runtime/identity/keys.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
 import { ServerDatabase } from "./database.ts";
+import { databasePlace } from "./database-place.ts";
 import { serverFiles, stateFiles } from "./files.ts";
+import type { ServerSettings } from "./settings.ts";
 
 /** What a new server tells the one who set it up, once. */
 export type Initialised = {
@@ -23,11 +25,10 @@ export type Initialised = {
  *
  * @throws OperatorError `already-initialised`, `data-folder-unusable`, and what its parts throw.
  */
-export async function initialiseServer(settings: {
-  readonly data: string;
-  readonly organisation: string;
-}): Promise<Initialised> {
-  const { data, organisation } = settings;
+export async function initialiseServer(
+  settings: Pick<ServerSettings, "data" | "organisation" | "database">,
+): Promise<Initialised> {
+  const { data } = settings;
   const { state } = serverFiles(data);
   if ((await stat(state).catch(() => undefined)) !== undefined) throw alreadyThere(data);
   const draft = join(data, "state.new");
@@ -36,7 +37,7 @@ export async function initialiseServer(settings: {
     // What an interrupted attempt left behind belongs to no server.
     await rm(draft, { recursive: true, force: true });
     await mkdir(draft, { mode: 0o700 });
-    const initialised = await makeState(draft, organisation, Date.now());
+    const initialised = await makeState(draft, settings, Date.now());
     await syncFolder(draft);
     await rename(draft, state);
     await syncFolder(data);
@@ -53,9 +54,10 @@ export async function initialiseServer(settings: {
 
 async function makeState(
   folder: string,
-  organisation: string,
+  settings: Pick<ServerSettings, "organisation" | "database">,
   nowMs: number,
 ): Promise<Initialised> {
+  const { organisation } = settings;
   const files = stateFiles(folder);
   const nowS = Math.floor(nowMs / 1_000);
   const authority = await createAuthority(organisation, nowS);
@@ -66,7 +68,8 @@ async function makeState(
   const authorityDer = authority.certificateDer;
   await saveAuthority(files.authority, authority);
   await saveIdentity(files.identity, { privateKeyPem, certificateDer, authorityDer });
-  const database = await ServerDatabase.create(files.database, organisation);
+  // Last, because on a PostgreSQL server it is made at its place.
+  const database = await ServerDatabase.create(databasePlace(settings, files), organisation);
   try {
     const securityKey = await database.securityKeys.create(nowMs);
     return { securityKey, fingerprint: fingerprintOf(authorityDer) };

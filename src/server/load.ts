@@ -1,20 +1,28 @@
 import type { Kysely, Selectable } from "kysely";
 import type { ContentId, DeviceId } from "../base/ids.ts";
-import {
-  type AccusationRow,
-  type ContentRow,
-  type CoordinatorState,
-  type Counters,
-  type DeploymentRow,
-  type DeviceRow,
-  type LedgerRow,
-  NO_BYTES,
-  type OfficesState,
-  type Priority,
-  type ProgressRow,
-  type Targets,
+import type {
+  AccusationRow,
+  ContentRow,
+  CoordinatorState,
+  DeploymentRow,
+  DeviceRow,
+  Directive,
+  LedgerRow,
+  OfficesState,
+  Priority,
+  ProgressRow,
+  Targets,
 } from "../coordinator/state.ts";
-import type { ContentState, Facts, Offence, OfficeBytes, OriginKind } from "../wire/messages.ts";
+import type { OfficeDetails } from "../topology/office-details.ts";
+import type {
+  Attribute,
+  ContentState,
+  Facts,
+  Offence,
+  OfficeBytes,
+  OriginKind,
+} from "../wire/messages.ts";
+import { parseCounters } from "./counters.ts";
 import type { Tables } from "./schema.ts";
 
 /** Reads everything that the coordinator begins with. The rows are what `applyChanges` wrote. */
@@ -59,6 +67,11 @@ export async function loadState(
     .selectAll()
     .orderBy("at_ms")
     .execute();
+  const groups = await database
+    .selectFrom("device_groups")
+    .selectAll()
+    .orderBy("position")
+    .execute();
   return {
     epoch,
     devices: devices.map(deviceOf),
@@ -72,6 +85,10 @@ export async function loadState(
     origins: origins.map(({ kind, location }) => ({ kind: kind as OriginKind, location })),
     ledger: ledger.map(ledgerOf),
     accusations: accusations.map(accusationOf),
+    groups: groups.map(({ name, devices_json }) => ({
+      name,
+      devices: JSON.parse(devices_json) as string[],
+    })),
   };
 }
 
@@ -86,11 +103,13 @@ async function loadOffices(database: Kysely<Tables>): Promise<OfficesState> {
   for (const { office, text } of subnets) texts.get(office)?.push(text);
   return {
     generated: organisation?.offices_generated !== 0,
-    offices: offices.map(({ name, parent, type }) => ({
+    offices: offices.map(({ name, parent, type, time_zone, details_json }) => ({
       name,
       ...(parent === null ? {} : { parent }),
       type,
       subnets: texts.get(name) ?? [],
+      ...(time_zone === null ? {} : { timeZone: time_zone }),
+      ...(JSON.parse(details_json) as OfficeDetails),
     })),
   };
 }
@@ -105,6 +124,7 @@ function deviceOf(row: Selectable<Tables["devices"]>): DeviceRow {
     seenHost: row.seen_host,
     portOffset: row.port_offset,
     facts: JSON.parse(row.facts_json) as Facts,
+    attributes: JSON.parse(row.attributes_json) as Attribute[],
     productVersion: row.product_version,
     enrolledAtMs: row.enrolled_at_ms,
     lastSeenAtMs: row.last_seen_at_ms,
@@ -138,8 +158,15 @@ function deploymentOf(row: Selectable<Tables["deployments"]>): DeploymentRow {
     contentId: row.content_id as ContentId,
     targets: JSON.parse(row.targets_json) as Targets,
     priority: row.priority as Priority,
+    place: row.place,
+    ...(row.not_before_ms === null ? {} : { notBeforeMs: row.not_before_ms }),
+    ...(row.not_after_ms === null ? {} : { notAfterMs: row.not_after_ms }),
+    windows: JSON.parse(row.windows_json) as string[],
+    runAction: row.run_action === 1,
+    directives: JSON.parse(row.directives_json) as Directive[],
     createdAtMs: row.created_at_ms,
     ...(row.finished_at_ms === null ? {} : { finishedAtMs: row.finished_at_ms }),
+    ...(row.cancelled_at_ms === null ? {} : { cancelledAtMs: row.cancelled_at_ms }),
   };
 }
 
@@ -152,19 +179,14 @@ function progressOf(row: Selectable<Tables["progress"]>): ProgressRow {
     pieces: row.pieces,
     piecesHeld: row.pieces_held,
     heldBytes: row.held_bytes,
-    base: countersOf(row.base_json),
-    current: countersOf(row.current_json),
+    base: parseCounters(row.base_json),
+    current: parseCounters(row.current_json),
     farInBytes: JSON.parse(row.far_json) as OfficeBytes[],
     office: row.office,
     rvp: row.rvp === 1,
     problem: row.problem,
     updatedAtMs: row.updated_at_ms,
   };
-}
-
-/** Rows from before origins have no count of them. */
-function countersOf(json: string): Counters {
-  return { ...NO_BYTES, ...(JSON.parse(json) as Partial<Counters>) };
 }
 
 function ledgerOf(row: Selectable<Tables["ledger"]>): LedgerRow {

@@ -1,20 +1,25 @@
+import { networkInterfaces } from "node:os";
 import type { Logger } from "pino";
-import { SERVER_ROUTES } from "../api/server-routes.ts";
 import type { CoordinatorInput, CoordinatorOutbox } from "../coordinator/contract.ts";
 import { Coordinator } from "../coordinator/coordinator.ts";
-import type { Change } from "../coordinator/state.ts";
+import type { Change, CoordinatorState } from "../coordinator/state.ts";
 import { offsetPorts, type PortTable, SERVER_PORTS, singlePort } from "../effects/channels.ts";
 import { aborted } from "../runtime/aborted.ts";
-import { serveControl } from "../runtime/control-server.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
 import { Driver, monotonicUs } from "../runtime/driver.ts";
+
 import { loadPublisher, type Publisher } from "../runtime/publisher-key.ts";
+import { zoneOffsetMs } from "../runtime/time-zones.ts";
 import { encodeMessage } from "../wire/messages.ts";
 import { Answers } from "./answers.ts";
-import { createServerHandlers } from "./api.ts";
+import type { ServerApi } from "./api/handlers.ts";
+import { Live } from "./api/live.ts";
+import { serveApi } from "./api/serve.ts";
+import { callerName } from "./api/tokens.ts";
 import { Certificates } from "./certificates.ts";
 import { Committer, type Deliveries } from "./committer.ts";
 import { ServerDatabase } from "./database.ts";
+import { databasePlace } from "./database-place.ts";
 import { serverFiles } from "./files.ts";
 import { judgeManifest } from "./manifest-judge.ts";
 import { OriginFiller } from "./origin-filler.ts";
@@ -27,6 +32,9 @@ export type RunOptions = {
   readonly signal: AbortSignal;
   readonly log: Logger;
 };
+
+/** How long a server that is to end waits for a database that does not answer, in milliseconds. */
+const END_WAIT_MS = 5_000;
 
 /** How often the coordinator is told the wall clock, in milliseconds. */
 const WALL_CLOCK_MS = 30_000;
@@ -43,16 +51,10 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   const certificates = await Certificates.open(files);
   const publishers = await Promise.all(settings.publishers.map(loadPublisher));
   await using stack = new AsyncDisposableStack();
-  const database = await ServerDatabase.open(files.database);
+  const database = await openDatabase(settings, options);
   stack.defer(() => database.close());
   const state = await database.start(Date.now());
-  const coordinator = new Coordinator({
-    state,
-    randomBytes: nodeCrypto.randomBytes,
-    serverHosts: settings.network.address === undefined ? [] : [settings.network.address],
-    wallMs: Date.now(),
-    nowUs: monotonicUs(),
-  });
+  const coordinator = createCoordinator(settings, state);
   const failure = new AbortController();
   const fail = (error: unknown): void => {
     log.error({ err: error }, "server-failed");
@@ -77,9 +79,18 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   stack.defer(() => transport.close());
   const parts = { database, certificates, publishers, transport, answers, log, tell, fail };
   const filler = new OriginFiller(settings.storage.folder, coordinator, log);
+  const live = await Live.open({
+    coordinator,
+    database,
+    epoch: state.epoch,
+    webhooks: settings.webhooks,
+    onFault: (error) => log.error({ err: error }, "webhook-fault"),
+  });
+  stack.defer(() => live.close());
   const apply = async (changes: readonly Change[]): Promise<void> => {
     await database.apply(changes);
     filler.onChanges(changes);
+    live.onChanges(changes);
   };
   const committer = new Committer(apply, deliveries(parts), fail);
   stack.defer(() => committer.idle());
@@ -90,30 +101,62 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     () => committer.commit(),
   );
   stack.defer(() => brain.stop());
-  const clock = setInterval(() => onMinute(parts), WALL_CLOCK_MS);
+  const api = {
+    coordinator,
+    database,
+    webhooks: live.webhooks,
+    organisation: certificates.organisation,
+    fingerprint: certificates.fingerprint,
+    epoch: state.epoch,
+    wallMs: () => Date.now(),
+    command: commander(parts),
+  };
+  const ending = AbortSignal.any([signal, failure.signal]);
+  const serving = await serveApi({ ...{ api, live, settings, certificates }, log, ending });
+  stack.defer(() => serving.close());
+  const clock = setInterval(() => {
+    onMinute(parts);
+    void serving.refresh();
+  }, WALL_CLOCK_MS);
   stack.defer(() => clearInterval(clock));
-  const control = await serveControl({
-    socketPath: files.controlSocket,
-    routes: SERVER_ROUTES,
-    handlers: createServerHandlers({
-      coordinator,
-      database,
-      organisation: certificates.organisation,
-      fingerprint: certificates.fingerprint,
-      epoch: state.epoch,
-      wallMs: () => Date.now(),
-      command: (command) =>
-        answers.ask((requestNumber) => tell({ kind: "command", requestNumber, command })),
-    }),
-    onFault: (error) => log.error({ err: error }, "control-fault"),
-  });
-  stack.defer(() => control.close());
   brain.start();
   filler.fill();
   log.info({ organisation: certificates.organisation }, "server-started");
-  await aborted(AbortSignal.any([signal, failure.signal]));
+  await aborted(ending);
   log.info({}, "server-stopped");
   if (failure.signal.aborted) throw failure.signal.reason;
+}
+
+/** The database, which says when it goes away and is back. */
+async function openDatabase(
+  settings: ServerSettings,
+  { log, signal }: RunOptions,
+): Promise<ServerDatabase> {
+  const place = databasePlace(settings, serverFiles(settings.data));
+  const database = await ServerDatabase.open(place, {
+    onAway: (err) => log.error({ err }, "database-away"),
+    onBack: (awayMs) => log.info({ awayMs }, "database-back"),
+  });
+  const onEnd = (): void => void setTimeout(() => database.giveUp(), END_WAIT_MS).unref();
+  signal.addEventListener("abort", onEnd, { once: true });
+  return database;
+}
+
+/** Has the coordinator carry out what operators want, in their name. */
+function commander({ database, answers, tell }: Parts): ServerApi["command"] {
+  return (command, caller) =>
+    answers.ask(tell, command, callerName(caller, database.tokens.list()));
+}
+
+function createCoordinator(settings: ServerSettings, state: CoordinatorState): Coordinator {
+  return new Coordinator({
+    state,
+    randomBytes: nodeCrypto.randomBytes,
+    serverHosts: serverHosts(settings),
+    zoneOffsetMs,
+    wallMs: Date.now(),
+    nowUs: monotonicUs(),
+  });
 }
 
 type Parts = {
@@ -160,6 +203,15 @@ function onMinute({ certificates, transport, tell, fail }: Parts): void {
   void certificates.refresh().then((renewed) => {
     if (renewed) transport.useIdentity(certificates.identity);
   }, fail);
+}
+
+/** The server's own addresses: the one that it is bound to, or all that others may know it by. */
+function serverHosts({ network }: ServerSettings): readonly string[] {
+  if (network.address !== undefined && !/^[0.:]+$/.test(network.address)) return [network.address];
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ internal, address }) => !internal && !/^(169\.254\.|fe80:)/i.test(address))
+    .map(({ address }) => address);
 }
 
 function portsOf({ network }: ServerSettings): PortTable {

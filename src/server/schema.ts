@@ -1,115 +1,169 @@
 import type { ColumnType, Insertable, Kysely } from "kysely";
 import type { Migration } from "kysely/migration";
 import { add, type Counters } from "../coordinator/state.ts";
+import { API_MIGRATION, type ApiTables } from "./schema-api.ts";
+import { DEPLOYMENTS_MIGRATION, type DeploymentTables } from "./schema-deployments.ts";
 
 // One schema for SQLite and PostgreSQL: ids and JSON are text, truth values 0 or 1, times are
-// milliseconds since 1970.
+// milliseconds since 1970. SQLite takes any name for a type, so bytes have PostgreSQL's.
 
 /** The tables of the server's database. */
-export type Tables = {
-  organisation: {
-    /** Always 1: there is one row. */
-    id: number;
-    name: string;
-    epoch: number;
-    offices_generated: number;
+export type Tables = ApiTables &
+  DeploymentTables & {
+    organisation: {
+      /** Always 1: there is one row. */
+      id: number;
+      name: string;
+      epoch: number;
+      offices_generated: number;
+      /** The number of the last changes that were made: none are made twice. */
+      batch: ColumnType<number, number | undefined, number>;
+    };
+    security_keys: {
+      id: string;
+      /** SHA-256 of the key in hexadecimal digits; the key itself is kept nowhere. */
+      hash: string;
+      uses: number;
+      uses_max: number | null;
+      created_at_ms: number;
+      expires_at_ms: number | null;
+      revoked_at_ms: number | null;
+    };
+    devices: {
+      device_id: string;
+      host_name: string;
+      machine_id: string;
+      office: string;
+      hosts_json: string;
+      seen_host: string;
+      port_offset: number;
+      facts_json: string;
+      product_version: string;
+      enrolled_at_ms: number;
+      last_seen_at_ms: number;
+      /** What the machine says that it is: names and values. */
+      attributes_json: ColumnType<string, string | undefined, string>;
+      shunned_at_ms: ColumnType<number | null, number | null | undefined, number | null>;
+      retired_at_ms: ColumnType<number | null, number | null | undefined, number | null>;
+    };
+    contents: {
+      content_id: string;
+      name: string;
+      version: string;
+      type: string;
+      size_bytes: number;
+      pieces: number;
+      files: number;
+      files_json: string;
+      publisher: string;
+      publisher_name: string;
+      sha256: string;
+      published_at_ms: number;
+      published_by: string;
+      manifest: Uint8Array;
+    };
+    offices: {
+      name: string;
+      /** In the order of entry. */
+      position: number;
+      parent: string | null;
+      type: string;
+      time_zone: ColumnType<string | null, string | null | undefined, string | null>;
+      details_json: ColumnType<string, string | undefined, string>;
+      /** 32 bytes; the offices of a database from before them have none. */
+      key: ColumnType<Uint8Array | null, Uint8Array | null | undefined, Uint8Array | null>;
+    };
+    subnets: { office: string; position: number; text: string };
+    deployments: {
+      deployment_id: string;
+      content_id: string;
+      targets_json: string;
+      priority: string;
+      /** Among those of its priority: lower is served first. */
+      place: number;
+      not_before_ms: number | null;
+      not_after_ms: number | null;
+      windows_json: string;
+      run_action: number;
+      /** What operators have said of it since. */
+      directives_json: string;
+      created_at_ms: number;
+      finished_at_ms: ColumnType<number | null, number | null | undefined, number | null>;
+      cancelled_at_ms: number | null;
+    };
+    progress: {
+      content_id: string;
+      device_id: string;
+      boot_id: number;
+      state: string;
+      pieces: number;
+      pieces_held: number;
+      held_bytes: number;
+      base_json: string;
+      current_json: string;
+      rvp: number;
+      problem: string;
+      updated_at_ms: number;
+      far_json: string;
+      office: string;
+    };
+    ledger: {
+      content_id: string;
+      office: string;
+      wan_bytes: number;
+      lan_bytes: number;
+      origin_bytes: number;
+      devices: number;
+    };
+    /** What the topology was before each of its last changes. */
+    topology_changes: {
+      number: number;
+      at_ms: number;
+      who: string;
+      action: string;
+      summary_json: string;
+      before_json: string;
+    };
+    origins: {
+      /** In the order of entry. */
+      position: number;
+      kind: string;
+      location: string;
+    };
+    accusations: {
+      reporter: string;
+      accused: string;
+      content_id: string;
+      offence: string;
+      at_ms: number;
+    };
   };
-  security_keys: {
-    id: string;
-    /** SHA-256 of the key in hexadecimal digits; the key itself is kept nowhere. */
-    hash: string;
-    uses: number;
-    uses_max: number | null;
-    created_at_ms: number;
-    expires_at_ms: number | null;
-    revoked_at_ms: number | null;
-  };
-  devices: {
-    device_id: string;
-    host_name: string;
-    machine_id: string;
-    office: string;
-    hosts_json: string;
-    seen_host: string;
-    port_offset: number;
-    facts_json: string;
-    product_version: string;
-    enrolled_at_ms: number;
-    last_seen_at_ms: number;
-    shunned_at_ms: ColumnType<number | null, number | null | undefined, number | null>;
-    retired_at_ms: ColumnType<number | null, number | null | undefined, number | null>;
-  };
-  contents: {
-    content_id: string;
-    name: string;
-    version: string;
-    type: string;
-    size_bytes: number;
-    pieces: number;
-    files: number;
-    files_json: string;
-    publisher: string;
-    publisher_name: string;
-    sha256: string;
-    published_at_ms: number;
-    published_by: string;
-    manifest: Uint8Array;
-  };
-  offices: {
-    name: string;
-    /** In the order of entry. */
-    position: number;
-    parent: string | null;
-    type: string;
-    /** 32 bytes; the offices of a database from before them have none. */
-    key: ColumnType<Uint8Array | null, Uint8Array | null | undefined, Uint8Array | null>;
-  };
-  subnets: { office: string; position: number; text: string };
-  deployments: {
-    deployment_id: string;
-    content_id: string;
-    targets_json: string;
-    priority: string;
-    created_at_ms: number;
-    finished_at_ms: ColumnType<number | null, number | null | undefined, number | null>;
-  };
-  progress: {
-    content_id: string;
-    device_id: string;
-    boot_id: number;
-    state: string;
-    pieces: number;
-    pieces_held: number;
-    held_bytes: number;
-    base_json: string;
-    current_json: string;
-    rvp: number;
-    problem: string;
-    updated_at_ms: number;
-    far_json: string;
-    office: string;
-  };
-  ledger: {
-    content_id: string;
-    office: string;
-    wan_bytes: number;
-    lan_bytes: number;
-    origin_bytes: number;
-    devices: number;
-  };
-  origins: {
-    /** In the order of entry. */
-    position: number;
-    kind: string;
-    location: string;
-  };
-  accusations: {
-    reporter: string;
-    accused: string;
-    content_id: string;
-    offence: string;
-    at_ms: number;
-  };
+
+/**
+ * The columns by which the rows of each table are told apart. A table comes after those that it
+ * refers to: a backup is written and restored in this order.
+ */
+export const TABLE_KEYS: {
+  readonly [T in keyof Tables]: readonly (keyof Tables[T] & string)[];
+} = {
+  organisation: ["id"],
+  security_keys: ["id"],
+  devices: ["device_id"],
+  contents: ["content_id"],
+  offices: ["name"],
+  subnets: ["office", "position"],
+  topology_changes: ["number"],
+  deployments: ["deployment_id"],
+  device_groups: ["name"],
+  audit: ["epoch", "number"],
+  progress: ["content_id", "device_id"],
+  ledger: ["content_id", "office"],
+  origins: ["location"],
+  accusations: ["reporter", "accused"],
+  api_tokens: ["token_id"],
+  idempotency_keys: ["key"],
+  webhooks: ["webhook_id"],
+  webhook_deliveries: ["delivery_id"],
 };
 
 /** The steps that bring a database to the schema above; they are only ever added to. */
@@ -129,6 +183,33 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await createLedger(database);
       await createOrigins(database);
       await createAccusations(database);
+    },
+  },
+  "0003-api": API_MIGRATION,
+  "0004-deployments": DEPLOYMENTS_MIGRATION,
+  "0005-batches": {
+    up: async ({ schema }: Kysely<unknown>) => {
+      await schema
+        .alterTable("organisation")
+        .addColumn("batch", "bigint", (column) => column.notNull().defaultTo(0))
+        .execute();
+    },
+  },
+  "0006-topology": {
+    up: async ({ schema }: Kysely<unknown>) => {
+      await schema
+        .alterTable("offices")
+        .addColumn("details_json", "text", (column) => column.notNull().defaultTo("{}"))
+        .execute();
+      await schema
+        .createTable("topology_changes")
+        .addColumn("number", "bigint", (column) => column.primaryKey())
+        .addColumn("at_ms", "bigint", (column) => column.notNull())
+        .addColumn("who", "text", (column) => column.notNull())
+        .addColumn("action", "text", (column) => column.notNull())
+        .addColumn("summary_json", "text", (column) => column.notNull())
+        .addColumn("before_json", "text", (column) => column.notNull())
+        .execute();
     },
   },
 };
@@ -186,7 +267,7 @@ async function createContents({ schema }: Kysely<unknown>): Promise<void> {
     .addColumn("sha256", "text", (column) => column.notNull())
     .addColumn("published_at_ms", "bigint", (column) => column.notNull())
     .addColumn("published_by", "text", (column) => column.notNull())
-    .addColumn("manifest", "blob", (column) => column.notNull())
+    .addColumn("manifest", "bytea", (column) => column.notNull())
     .execute();
 }
 
@@ -241,7 +322,7 @@ async function extendTables({ schema }: Kysely<unknown>): Promise<void> {
   // SQLite adds one column at a time.
   await schema.alterTable("devices").addColumn("shunned_at_ms", "bigint").execute();
   await schema.alterTable("devices").addColumn("retired_at_ms", "bigint").execute();
-  await schema.alterTable("offices").addColumn("key", "blob").execute();
+  await schema.alterTable("offices").addColumn("key", "bytea").execute();
   await schema
     .alterTable("progress")
     .addColumn("far_json", "text", (column) => column.notNull().defaultTo("[]"))

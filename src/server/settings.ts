@@ -1,11 +1,14 @@
 import { DEVICE_PORTS, SERVER_PORTS } from "../effects/channels.ts";
 import {
+  booleanSetting,
   choiceSetting,
   defaultDataFolder,
   integerSetting,
   pathsSetting,
   type SettingsSchema,
+  secretSetting,
   textSetting,
+  textsSetting,
 } from "../runtime/settings.ts";
 
 /** The settings of the server. What is absent is unset. */
@@ -22,6 +25,26 @@ export type ServerSettings = {
     readonly singlePort?: number;
     /** `address:port` of a line emulator. */
     readonly line?: string;
+  };
+  readonly database: {
+    /** A PostgreSQL database; absent: the SQLite file in the data folder. May hold a password. */
+    readonly url?: string;
+  };
+  readonly api: {
+    readonly listen: boolean;
+    /** Absent: the address of `network`, and all addresses without one. */
+    readonly address?: string;
+    readonly port: number;
+    readonly names: readonly string[];
+    /** Absolute paths of PEM files; both or none. */
+    readonly certificate?: string;
+    readonly key?: string;
+    readonly openMetrics: boolean;
+  };
+  readonly webhooks: {
+    readonly allow: readonly string[];
+    /** Absolute paths of PEM files. */
+    readonly authorities: readonly string[];
   };
   readonly storage: {
     /** Absolute path of the file storage directory. */
@@ -89,6 +112,78 @@ export const SERVER_SETTINGS: SettingsSchema<ServerSettings> = {
         defaultText: "unset: datagrams go straight to where they are meant for",
         unit: "none",
         extremes: "Where nothing listens there, the server reaches nobody outside its subnet.",
+      }),
+    },
+    database: {
+      url: secretSetting("postgres", {
+        description:
+          "The PostgreSQL database to keep everything in, instead of a file in the data folder. " +
+          "A password may also come from `PGPASSWORD` or `~/.pgpass`. See [database.md](database.md).",
+        defaultText: "unset: the SQLite file `state/server.db` in the data folder",
+        unit: "none",
+        extremes:
+          "Everything waits for this database: put it near. Whoever can read it knows the whole " +
+          "organisation, but cannot issue certificates.",
+      }),
+    },
+    api: {
+      listen: booleanSetting(true, {
+        description: "Whether the API is served over TLS, for whoever has a token.",
+        extremes: "With `false` the server obeys nobody but those who may use its control socket.",
+      }),
+      address: textSetting("address", {
+        description: "The address on which the API is served over TLS.",
+        defaultText: "unset: that of `network.address`, and all addresses where it is unset too",
+        unit: "none",
+        extremes: "With a loopback address only programs on the same machine reach the API.",
+      }),
+      port: integerSetting(
+        { minimum: 1, maximum: 65_535 - PORT_OFFSET_MAX, default: 8_443 },
+        {
+          description: "The port of the API; `network.port_offset` is added to it.",
+          unit: "TCP port",
+          extremes: "Ports below 1024 need root.",
+        },
+      ),
+      names: textsSetting("host", {
+        default: [],
+        description:
+          "Names and addresses by which people and programs call the server, for the certificate " +
+          "that it makes itself. Its own host name and addresses are in it anyway.",
+        extremes: "Under a name that is missing, browsers and `branchline` refuse the certificate.",
+      }),
+      certificate: textSetting("path", {
+        description: "A certificate of the organisation's own, with those above it, as a PEM file.",
+        defaultText: "unset: one of the server's own authority, renewed by itself",
+        unit: "none",
+        extremes: "It needs `api.key`. A file that is replaced is taken up within a minute.",
+      }),
+      key: textSetting("path", {
+        description: "The private key of `api.certificate`, as a PEM file without a passphrase.",
+        defaultText: "unset",
+        unit: "none",
+        extremes: "Whoever reads it can pretend to be the API.",
+      }),
+      openMetrics: booleanSetting(false, {
+        description: "Whether `/metrics` is shown to those without a token.",
+        extremes: "With `true` everyone who reaches the port learns how many devices there are.",
+      }),
+    },
+    webhooks: {
+      allow: textsSetting("destination", {
+        default: ["public"],
+        description:
+          "Where webhooks may lead: `public` and `private` addresses, networks, host names. A host " +
+          "name may lead to public and private addresses. Loopback, link-local and other special " +
+          "addresses are reached by naming their network alone.",
+        extremes:
+          "With `private` whoever has a token can have the server send requests to any machine of " +
+          "the organisation; better name the network or the host of those who listen.",
+      }),
+      authorities: pathsSetting({
+        description:
+          "Certificates of authorities, as PEM files, that those whom webhooks call may have.",
+        extremes: "With none, those that Node brings count.",
       }),
     },
     storage: {

@@ -44,3 +44,32 @@ function adaptStatement(statement: StatementSync): SqliteStatement {
     iterate: (parameters) => statement.iterate(...bound(parameters)),
   };
 }
+
+/** How long to wait for a predecessor that is just ending, in milliseconds. */
+const LOCK_WAIT_MS = 2_000;
+
+/** SQLite's result code for a lock that another process has. */
+const SQLITE_BUSY = 5;
+
+/**
+ * Takes the lock of a database, which the system takes back when the process ends, however it
+ * ends. It is a file of its own, so that others may read the database meanwhile.
+ *
+ * @returns What gives it back; `undefined` where another process has it.
+ */
+export function lockSqlite(path: string): { release(): void } | undefined {
+  const lock = new DatabaseSync(`${path}.lock`, { timeout: LOCK_WAIT_MS });
+  try {
+    lock.exec("begin exclusive");
+    return {
+      release: () => {
+        if (lock.isOpen) lock.close();
+      },
+    };
+  } catch (error) {
+    lock.close();
+    const result = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
+    if (result === SQLITE_BUSY) return undefined;
+    throw error;
+  }
+}

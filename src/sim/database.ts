@@ -7,6 +7,7 @@ import type {
   CoordinatorState,
   DeploymentRow,
   DeviceRow,
+  GroupRow,
   LedgerRow,
   ProgressRow,
 } from "../coordinator/state.ts";
@@ -22,6 +23,7 @@ export class SimDatabase {
   readonly #progress: Map<string, ProgressRow>;
   readonly #ledger: Map<string, LedgerRow>;
   readonly #accusations: Map<string, AccusationRow>;
+  readonly #groups: Map<string, GroupRow>;
   readonly #manifests: Map<ContentId, Uint8Array>;
 
   constructor(state: CoordinatorState, manifests: ReadonlyMap<ContentId, Uint8Array> = new Map()) {
@@ -38,6 +40,7 @@ export class SimDatabase {
     this.#accusations = new Map(
       state.accusations.map((row) => [keyOf(row.reporter, row.accused), row]),
     );
+    this.#groups = new Map(state.groups.map((row) => [row.name, row]));
     this.#manifests = new Map(manifests);
   }
 
@@ -70,15 +73,19 @@ export class SimDatabase {
       case "offices-replace":
         this.#offices = { offices: change.offices, officeKeys: new Map(change.officeKeys) };
         break;
-      case "deployment-add":
+      case "deployment-put":
         this.#deployments.set(change.deployment.deploymentId, change.deployment);
         break;
-      case "deployment-finish": {
-        const { deploymentId, finishedAtMs } = change;
-        const row = this.#deployments.get(deploymentId);
-        if (row !== undefined) this.#deployments.set(deploymentId, { ...row, finishedAtMs });
+      case "group-put":
+        this.#groups.set(change.group.name, change.group);
         break;
-      }
+      case "group-remove":
+        this.#groups.delete(change.name);
+        break;
+      case "topology-change-add":
+      case "audit-add":
+        // Nobody in a simulated world reads them.
+        break;
       case "progress-put": {
         const { contentId, deviceId } = change.progress;
         this.#progress.set(keyOf(contentId, deviceId), change.progress);
@@ -114,6 +121,7 @@ export class SimDatabase {
       progress: [...this.#progress.values()],
       ledger: [...this.#ledger.values()],
       accusations: [...this.#accusations.values()],
+      groups: [...this.#groups.values()],
     };
   }
 }

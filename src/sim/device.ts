@@ -147,6 +147,7 @@ export class SimDevice implements Resident {
         this.#input(input, world);
       });
     };
+    this.tell({ kind: "wall-clock", wallMs: this.wallS() * 1_000 });
   }
 
   /** Cuts the power. */
@@ -172,6 +173,7 @@ export class SimDevice implements Resident {
     this.#asleep = undefined;
     if (stoodStill) this.clock.stoodStill(this.#world.nowUs - asleep.sinceUs);
     this.#world.tell(this.#host, { kind: "woke" });
+    this.tell({ kind: "wall-clock", wallMs: this.wallS() * 1_000 });
     for (const happen of asleep.waiting) happen();
     this.#world.touch(this.#host);
   }
@@ -274,6 +276,7 @@ export class SimDevice implements Resident {
       storePiece: (contentId, piece, bytes) => store.storePiece(contentId, piece, bytes),
       readPiece: (ticket, contentId, range) => store.readPiece(ticket, contentId, range),
       finishContent: (contentId) => store.finishContent(contentId),
+      purge: (contentId) => store.purge(contentId),
       recheckPiece: (contentId, piece) => store.recheckPiece(contentId, piece),
       protectContents: (contentIds) => store.protectContents(contentIds),
       remember: (name, bytes) => store.remember(name, bytes),

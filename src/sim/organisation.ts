@@ -93,7 +93,7 @@ export class Organisation {
     this.devices = new Map(
       offices.map(({ name, devices }, office) => [
         name,
-        Array.from({ length: devices }, (_, index) => this.#makeDevice(office, index)),
+        Array.from({ length: devices }, (_, index) => this.#deviceAt(office, index)),
       ]),
     );
   }
@@ -119,8 +119,11 @@ export class Organisation {
     return this.#flows === undefined ? link.carriedBytes : pipe.carriedBytes;
   }
 
-  /** Paths are shut or open that were not: lines were cut, or devices confined. */
-  pathsChanged(): void {
+  /** Cuts the line of an office, or mends it. */
+  setCut(office: string, cut: boolean): void {
+    const { up, down } = this.#ways.line(office);
+    up.link.cut = cut;
+    down.link.cut = cut;
     this.#flows?.pathsChanged();
   }
 
@@ -164,11 +167,13 @@ export class Organisation {
   }
 
   #makeServer(): SimServer {
+    const host = this.#plan.server;
+    const own = certificate("server", ORGANISATION);
     return new SimServer(this.world, {
-      host: this.#plan.server,
-      certificate: certificate("server", ORGANISATION),
+      host,
+      certificate: own,
       crypto: this.#crypto,
-      ...this.#associations(this.#plan.server, certificate("server", ORGANISATION)),
+      ...this.#associations(host, own),
       state: {
         ...emptyState(1),
         devices: this.#offices.flatMap(({ name, devices }, office) =>
@@ -181,6 +186,7 @@ export class Organisation {
             seenHost: "",
             portOffset: 0,
             facts: { ...this.#machineAt(office, index).facts, uptimeS: 0 },
+            attributes: [],
             productVersion: "",
             enrolledAtMs: 0,
             lastSeenAtMs: 0,
@@ -208,30 +214,29 @@ export class Organisation {
 
   /** Another machine with the identity of a device, at this address, and with an empty disk. */
   copyOf({ deviceId, certificate: own, hostName, facts }: SimDevice, host: string): SimDevice {
-    return new SimDevice(this.world, {
-      host,
-      deviceId,
-      certificate: own,
-      crypto: this.#crypto,
-      matter: this.#matter,
-      flows: this.#flows,
-      server: { host: this.#plan.server, organisation: ORGANISATION },
-      hostName,
-      facts,
-    });
+    return this.#makeDevice({ host, deviceId, certificate: own, hostName, facts });
   }
 
-  #makeDevice(office: number, index: number): SimDevice {
+  #deviceAt(office: number, index: number): SimDevice {
+    const host = this.#hostAt(office, index);
     const deviceId = deviceIdAt(office, index);
+    const own = { host, deviceId, certificate: deviceCertificate(deviceId) };
+    return this.#makeDevice({ ...own, ...this.#machineAt(office, index) });
+  }
+
+  #makeDevice(
+    own: SimMachine & {
+      readonly host: string;
+      readonly deviceId: DeviceId;
+      readonly certificate: CertificateFacts;
+    },
+  ): SimDevice {
     return new SimDevice(this.world, {
-      host: this.#hostAt(office, index),
-      deviceId,
-      certificate: deviceCertificate(deviceId),
+      ...own,
       crypto: this.#crypto,
       matter: this.#matter,
       flows: this.#flows,
       server: { host: this.#plan.server, organisation: ORGANISATION },
-      ...this.#machineAt(office, index),
     });
   }
 

@@ -1,6 +1,7 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Prng } from "../base/prng.ts";
-import type { Targets } from "../coordinator/state.ts";
+import type { Command } from "../coordinator/contract.ts";
+import type { Priority, Scope, Targets } from "../coordinator/state.ts";
 import type { SimDatabase } from "./database.ts";
 import type { SimDevice } from "./device.ts";
 import type { FaultyNetwork } from "./faults/network.ts";
@@ -11,7 +12,13 @@ import type { SimPackage } from "./package.ts";
 import type { World } from "./world.ts";
 
 /** Something that an administrator has had deployed. */
-export type Order = { readonly contentId: ContentId; readonly targets: Targets };
+export type Order = {
+  readonly contentId: ContentId;
+  readonly targets: Targets;
+  readonly priority: Priority;
+  /** For whom it was cancelled since. */
+  readonly cancelled: Scope[];
+};
 
 /** A world with all that befalls it: what faults change, and what those who judge have to know. */
 export class Scene {
@@ -33,6 +40,8 @@ export class Scene {
   readonly #rotten = new Map<SimDevice, Set<string>>();
   /** What devices say their version is, where it is another one. */
   readonly versions: Map<SimDevice, string> = new Map();
+  /** What operators were told to be in force, by deployment. */
+  readonly acknowledged: Map<string, string> = new Map();
   readonly changedLines: Set<string> = new Set();
   /** Datagrams that somebody may send once more. */
   readonly overheard: Uint8Array[] = [];
@@ -125,6 +134,18 @@ export class Scene {
   join(device: SimDevice): void {
     this.devices.push(device);
     this.onJoin(device);
+  }
+
+  /** Has the server carry out what an operator says of deployments. */
+  steer(command: Extract<Command, { kind: "steer" }>): void {
+    const { server } = this.organisation;
+    const answer = server.command(command);
+    if (answer?.kind !== "steered") return;
+    for (const row of server.coordinator.deployments()) {
+      if (!answer.deployments.includes(row.deploymentId)) continue;
+      const inForce = JSON.stringify([row.directives, row.priority, row.cancelledAtMs]);
+      this.acknowledged.set(row.deploymentId, inForce);
+    }
   }
 
   officesReplaced(): void {

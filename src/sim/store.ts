@@ -166,6 +166,10 @@ export class SimStore implements StorageOutbox {
     this.protectedIds = contentIds;
   }
 
+  purge(contentId: ContentId): void {
+    this.evict(contentId);
+  }
+
   /** Lets go of the pieces of a content. */
   evict(contentId: ContentId): void {
     const stored = this.#contents.get(contentId);

@@ -1,10 +1,10 @@
 import { Prng } from "../base/prng.ts";
-import { MS, SECOND } from "../base/units.ts";
-import { type Fault, pick } from "./faults/fault.ts";
+import { SECOND } from "../base/units.ts";
+import type { Fault } from "./faults/fault.ts";
 import { rebind } from "./faults/lines.ts";
 import { FaultyNetwork } from "./faults/network.ts";
 import { move, originsChange, otherVersion, retyped } from "./faults/people.ts";
-import { WEATHERS, type Weather } from "./faults/weather.ts";
+import { drawWeather, type Weather } from "./faults/weather.ts";
 import { Journal } from "./journal.ts";
 import type { Organisation, SimOffice } from "./organisation.ts";
 import type { SimPackage } from "./package.ts";
@@ -21,10 +21,6 @@ export type Mishap = {
 
 /** What changes the offices that somebody wants to know about, or who is in them. */
 const NOT_HERE: ReadonlySet<Fault> = new Set([move, rebind, otherVersion, retyped, originsChange]);
-
-/** A fault lasts this long at least, and is doubled up to so many times. */
-const LASTS_US_MIN = 200 * MS;
-const DOUBLINGS_MAX = 8;
 
 /**
  * Has things go wrong while a package is distributed, in a world of packets; all of it ends.
@@ -46,16 +42,20 @@ export function beginStorm(
   const { world, ways } = organisation;
   const devices = [...organisation.devices.values()].flat();
   const [publisher] = devices;
-  const { faults, min, max } = WEATHERS[weather];
-  const here = faults.filter((fault) => !NOT_HERE.has(fault));
-  const mishaps: Mishap[] = [];
-  if (publisher === undefined || here.length === 0) return mishaps;
   const prng = new Prng((seed ^ 0x5b_d1_e9_95) >>> 0);
+  const faults = drawWeather(prng, weather, during * SECOND, (fault) => !NOT_HERE.has(fault));
+  const mishaps: Mishap[] = [];
+  if (publisher === undefined || faults.length === 0) return mishaps;
   const network = new FaultyNetwork(world.prng, (host) => ways.officeOf(host));
   const journal = new Journal(() => world.nowUs);
   const scene = new Scene({ organisation, offices, network, journal, prng, devices, publisher });
   scene.packages.push(simPackage);
-  scene.orders.push({ contentId: simPackage.contentId, targets: { all: true } });
+  scene.orders.push({
+    contentId: simPackage.contentId,
+    targets: { all: true },
+    priority: "medium",
+    cancelled: [],
+  });
   world.wire = network.carry;
   const startedAtUs = world.nowUs;
   const strike = (fault: Fault, lastsUs: number): void => {
@@ -66,13 +66,6 @@ export function beginStorm(
     mishaps.push({ atS, lastsS: lastsUs / SECOND, kind, sentence: blow.sentence });
     if (blow.heal !== undefined) world.plan(lastsUs, blow.heal);
   };
-  const count = min + prng.below(max - min + 1);
-  for (let number = 0; number < count; number += 1) {
-    const fault = pick(prng, here);
-    // Long ones are rare, short ones frequent.
-    const lastsUs = Math.round(LASTS_US_MIN * 2 ** (prng.below(100 * DOUBLINGS_MAX) / 100));
-    const atUs = Math.round((prng.below(1_000) / 1_000) * during * SECOND);
-    if (fault !== undefined) world.plan(atUs, () => strike(fault, lastsUs));
-  }
+  for (const { fault, atUs, lastsUs } of faults) world.plan(atUs, () => strike(fault, lastsUs));
   return mishaps;
 }

@@ -4,7 +4,13 @@ import type { Crypto } from "../effects/crypto.ts";
 import { contentTag } from "../swarm/content-tag.ts";
 import type { AssociationEvent, AssociationOutbox } from "../transport/association-types.ts";
 import type { Associations } from "../transport/associations.ts";
-import { decodeMessage, encodeMessage, type Message, type Request } from "../wire/messages.ts";
+import {
+  type Deployments,
+  decodeMessage,
+  encodeMessage,
+  type Message,
+  type Request,
+} from "../wire/messages.ts";
 
 /** A part of a piece, or of a manifest, on its way between two devices. */
 export type Passing = {
@@ -24,14 +30,28 @@ export type Onlooker = {
   onSent(to: DeviceId, passing: Passing): void;
   /** What reaches the device. */
   onReceived(from: DeviceId, passing: Passing): void;
+  /** The server says what the device is to have. */
+  onTaught(said: Deployments): void;
+  /** The device asks another for a part of a content. */
+  onAsked(contentId: ContentId): void;
   /** Changes what the device says. */
   onSaid(message: Message): Message;
 };
 
 /** The numbers of the messages that have to be understood, as they stand behind the array's head. */
-const NUMBERS = { register: 4, open: 10, request: 14 } as const;
+const NUMBERS = { register: 4, deployments: 9, open: 10, request: 14 } as const;
 
 type Asked = { readonly contentId: ContentId; readonly request: Request };
+
+type Way = { readonly asker: DeviceId; readonly answerer: DeviceId };
+
+/** What one side has asked of the other, by association and the number that it gave. */
+type Questions = {
+  /** By handle. */
+  readonly opened: Map<string, ContentId>;
+  /** By request. */
+  readonly asked: Map<string, Asked>;
+};
 
 /**
  * The associations of a device as somebody sees them who sits between it and them: which bytes of
@@ -43,12 +63,8 @@ export class Tap implements Associations {
   readonly #own: DeviceId;
   readonly #onlooker: Onlooker;
   readonly #peers = new Map<number, DeviceId>();
-  /** Contents by association and handle: opened by the device, and by others. */
-  readonly #opened = new Map<string, ContentId>();
-  readonly #openedHere = new Map<string, ContentId>();
-  /** Requests by association and number: of the device, and of others. */
-  readonly #asked = new Map<string, Asked>();
-  readonly #askedHere = new Map<string, Asked>();
+  readonly #ours: Questions = { opened: new Map(), asked: new Map() };
+  readonly #theirs: Questions = { opened: new Map(), asked: new Map() };
   #tapped: { readonly outbox: AssociationOutbox; readonly own: AssociationOutbox } | undefined;
 
   constructor(inner: Associations, crypto: Crypto, own: DeviceId, onlooker: Onlooker) {
@@ -81,7 +97,7 @@ export class Tap implements Associations {
   };
 
   sendBlock: Associations["sendBlock"] = (nowUs, id, block, outbox) => {
-    const asked = this.#askedHere.get(keyOf(id, block.requestId));
+    const asked = this.#theirs.asked.get(keyOf(id, block.requestId));
     const to = this.#peers.get(id);
     if (asked !== undefined && to !== undefined) {
       this.#onlooker.onSent(to, passingOf(asked, block));
@@ -125,23 +141,13 @@ export class Tap implements Associations {
   }
 
   #onSaid(association: number, bytes: Uint8Array): Uint8Array {
-    const number = bytes[1];
-    if (number !== NUMBERS.register && number !== NUMBERS.open && number !== NUMBERS.request) {
-      return bytes;
+    if (bytes[1] === NUMBERS.register) {
+      const message = decodeMessage(bytes);
+      return message === undefined ? bytes : encodeMessage(this.#onlooker.onSaid(message));
     }
-    const message = decodeMessage(bytes);
     const peer = this.#peers.get(association);
-    if (message?.kind === "register") return encodeMessage(this.#onlooker.onSaid(message));
-    if (message?.kind === "open" && peer !== undefined) {
-      const contentId = this.#contentOf(message.tag, { asker: this.#own, answerer: peer });
-      if (contentId !== undefined) {
-        this.#opened.set(keyOf(association, message.handle), contentId);
-      }
-    }
-    if (message?.kind === "request") {
-      const contentId = this.#opened.get(keyOf(association, message.handle));
-      const asked = contentId && { contentId, request: message };
-      if (asked !== undefined) this.#asked.set(keyOf(association, message.requestId), asked);
+    if (peer !== undefined) {
+      this.#note(this.#ours, association, bytes, { asker: this.#own, answerer: peer });
     }
     return bytes;
   }
@@ -155,7 +161,7 @@ export class Tap implements Associations {
         this.#onHeard(event.association, event.bytes);
         break;
       case "block-received": {
-        const asked = this.#asked.get(keyOf(event.association, event.requestId));
+        const asked = this.#ours.asked.get(keyOf(event.association, event.requestId));
         const from = this.#peers.get(event.association);
         if (asked === undefined || from === undefined) break;
         this.#onlooker.onReceived(from, passingOf(asked, event));
@@ -168,25 +174,31 @@ export class Tap implements Associations {
   }
 
   #onHeard(association: number, bytes: Uint8Array): void {
-    if (bytes[1] !== NUMBERS.open && bytes[1] !== NUMBERS.request) return;
-    const message = decodeMessage(bytes);
-    const peer = this.#peers.get(association);
-    if (message?.kind === "open" && peer !== undefined) {
-      const contentId = this.#contentOf(message.tag, { asker: peer, answerer: this.#own });
-      if (contentId !== undefined) {
-        this.#openedHere.set(keyOf(association, message.handle), contentId);
-      }
+    if (bytes[1] === NUMBERS.deployments) {
+      const message = decodeMessage(bytes);
+      if (message?.kind === "deployments") this.#onlooker.onTaught(message);
     }
-    if (message?.kind !== "request") return;
-    const contentId = this.#openedHere.get(keyOf(association, message.handle));
-    const asked = contentId && { contentId, request: message };
-    if (asked !== undefined) this.#askedHere.set(keyOf(association, message.requestId), asked);
+    const peer = this.#peers.get(association);
+    if (peer === undefined) return;
+    this.#note(this.#theirs, association, bytes, { asker: peer, answerer: this.#own });
   }
 
-  #contentOf(
-    tag: Uint8Array,
-    way: { readonly asker: DeviceId; readonly answerer: DeviceId },
-  ): ContentId | undefined {
+  /** Notes what one side asks of the other. */
+  #note({ opened, asked }: Questions, association: number, bytes: Uint8Array, way: Way): void {
+    if (bytes[1] !== NUMBERS.open && bytes[1] !== NUMBERS.request) return;
+    const message = decodeMessage(bytes);
+    if (message?.kind === "open") {
+      const contentId = this.#contentOf(message.tag, way);
+      if (contentId !== undefined) opened.set(keyOf(association, message.handle), contentId);
+    } else if (message?.kind === "request") {
+      const contentId = opened.get(keyOf(association, message.handle));
+      if (contentId === undefined) return;
+      asked.set(keyOf(association, message.requestId), { contentId, request: message });
+      if (way.asker === this.#own) this.#onlooker.onAsked(contentId);
+    }
+  }
+
+  #contentOf(tag: Uint8Array, way: Way): ContentId | undefined {
     for (const contentId of this.#onlooker.contentIds()) {
       if (equalBytes(contentTag(this.#crypto, contentId, way), tag)) return contentId;
     }

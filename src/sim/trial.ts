@@ -1,5 +1,8 @@
+import type { ContentId } from "../base/ids.ts";
+import { invariant } from "../base/invariant.ts";
 import { Prng } from "../base/prng.ts";
 import { MS, SECOND } from "../base/units.ts";
+import type { Priority } from "../coordinator/state.ts";
 import type { PeerEvent } from "../peer/contract.ts";
 import { Endpoint } from "../transport/endpoint.ts";
 import { agreement, lacking } from "./checkers/agreement.ts";
@@ -8,14 +11,15 @@ import { copies } from "./checkers/copies.ts";
 import { counts } from "./checkers/counts.ts";
 import { holders } from "./checkers/holders.ts";
 import { ledger } from "./checkers/ledger.ts";
+import { obedience } from "./checkers/obedience.ts";
 import { roles } from "./checkers/roles.ts";
 import { watchSeals } from "./checkers/seals.ts";
 import { tables } from "./checkers/tables.ts";
 import { truth } from "./checkers/truth.ts";
 import type { SimDevice } from "./device.ts";
-import { type Fault, pick } from "./faults/fault.ts";
+import type { Fault } from "./faults/fault.ts";
 import { FaultyNetwork } from "./faults/network.ts";
-import { WEATHERS, type Weather } from "./faults/weather.ts";
+import { drawWeather, type Weather } from "./faults/weather.ts";
 import { Journal } from "./journal.ts";
 import { deviceCertificate, Organisation } from "./organisation.ts";
 import { Scene } from "./scene.ts";
@@ -104,7 +108,7 @@ export class Trial {
     const devices = [...organisation.devices.values()].flat();
     const network = new FaultyNetwork(world.prng, (host) => ways.officeOf(host));
     const [publisher] = devices;
-    if (publisher === undefined) throw new RangeError("a world has devices");
+    invariant(publisher !== undefined, "a world has devices");
     this.#scene = new Scene({ organisation, offices, network, journal, prng, devices, publisher });
     const parts = { scene: this.#scene, violate: this.#violate };
     const copied = copies(parts);
@@ -117,6 +121,7 @@ export class Trial {
       tables(parts),
       holders(parts),
       agreement(parts),
+      obedience(parts),
     ];
     this.#listen();
   }
@@ -234,6 +239,12 @@ export class Trial {
       onReceived: (from, passing) => {
         for (const checker of this.#checkers) checker.onReceived?.(device, from, passing);
       },
+      onTaught: (said) => {
+        for (const checker of this.#checkers) checker.onTaught?.(device, said);
+      },
+      onAsked: (contentId) => {
+        for (const checker of this.#checkers) checker.onAsked?.(device, contentId);
+      },
       onSaid: (message) => {
         const productVersion = versions.get(device);
         if (message.kind !== "register" || productVersion === undefined) return message;
@@ -292,18 +303,13 @@ export class Trial {
   #storm(): void {
     const { world, prng } = this.#scene;
     const { orders, stormUs } = this.#plan;
-    const { faults, min, max } = WEATHERS[this.#options.weather];
     const endUs = world.nowUs + stormUs;
     for (const order of orders) world.plan(order.atUs, () => this.#publish(order));
-    const count = faults.length === 0 ? 0 : min + prng.below(max - min + 1);
-    for (let number = 0; number < count; number += 1) {
-      const fault = pick(prng, faults);
-      // Long ones are rare, short ones frequent.
-      const lastsUs = 200 * MS * 2 ** (prng.below(800) / 100);
-      const atUs = prng.below(stormUs);
-      if (fault !== undefined) world.plan(atUs, () => this.#strike(fault, lastsUs));
+    const faults = drawWeather(prng, this.#options.weather, stormUs);
+    for (const { fault, atUs, lastsUs } of faults) {
+      world.plan(atUs, () => this.#strike(fault, lastsUs));
     }
-    if (count > 0) {
+    if (faults.length > 0) {
       world.plan(prng.below(stormUs), () => {
         this.#scene.backup = this.#scene.organisation.server.database.copy();
       });
@@ -311,15 +317,16 @@ export class Trial {
     world.runUntil(endUs, this.#isBroken);
   }
 
-  #publish({ shape, targets, first }: PlannedOrder): void {
+  #publish({ shape, targets, priority, first }: PlannedOrder): void {
     const { organisation, world, packages, orders, journal, publisher } = this.#scene;
     const simPackage = organisation.makePackage(shape);
     const { contentId } = simPackage;
     packages.push(simPackage);
-    const later = { contentId, targets };
+    const later = { contentId, targets, priority, cancelled: [] };
     if (first === undefined) orders.push(later);
     else {
-      orders.push({ contentId, targets: { devices: this.#lastOfEach(first.offices) } });
+      const devices = this.#lastOfEach(first.offices);
+      orders.push({ ...later, targets: { devices }, cancelled: [] });
       world.plan(first.aheadUs, () => {
         orders.push(later);
         this.#deploy();
@@ -339,10 +346,10 @@ export class Trial {
 
   /** Does as operators do: what the server does not know is published and deployed once more. */
   #deploy(): void {
-    const { organisation, packages, orders, journal, publisher, world } = this.#scene;
+    const { organisation, packages, orders, publisher, world } = this.#scene;
     const { server } = organisation;
     let missing = !this.#scene.serverUp;
-    for (const { contentId, targets } of this.#scene.serverUp ? orders : []) {
+    for (const { contentId, targets, priority } of this.#scene.serverUp ? orders : []) {
       const wanted = JSON.stringify([contentId, targets]);
       const isDeployed = server.coordinator
         .deployments()
@@ -352,11 +359,11 @@ export class Trial {
         const name = contentId.slice(0, 8);
         this.#violate("durability", `the server has forgotten that ${name} is deployed`);
       }
-      const deploy = { kind: "deploy", contentId, targets, priority: "medium" } as const;
+      const deploy = { kind: "deploy", contentId, targets, priority } as const;
       const answer = server.command(deploy);
       if (answer?.kind === "deployed") {
-        journal.note("operator", `deploys ${contentId.slice(0, 8)}`);
         this.#deployed.add(wanted);
+        this.#onDeployed(contentId, priority);
         continue;
       }
       missing = true;
@@ -367,13 +374,23 @@ export class Trial {
     if (missing) world.plan(2 * SECOND, () => this.#deploy());
   }
 
+  #onDeployed(contentId: ContentId, priority: Priority): void {
+    this.#scene.journal.note("operator", `deploys ${contentId.slice(0, 8)}, ${priority}`);
+    // What is less urgent is taken back for it, also where it is on its way already.
+    if (this.#options.weather !== "none") this.#onBlow("all");
+  }
+
+  #onBlow(offices: readonly string[] | "all"): void {
+    for (const checker of this.#checkers) checker.onBlow?.(offices);
+  }
+
   #strike(fault: Fault, lastsUs: number): void {
     const { world, journal } = this.#scene;
     const blow = fault.strike(this.#scene);
     if (blow === undefined) return;
     this.#faults.set(fault.kind, (this.#faults.get(fault.kind) ?? 0) + 1);
     journal.note("fault", `${fault.kind}: ${blow.sentence}`);
-    for (const checker of this.#checkers) checker.onBlow?.(blow.offices);
+    this.#onBlow(blow.offices);
     if (blow.heal === undefined) return;
     const number = this.#blows++;
     const heal = (): void => {
@@ -410,6 +427,7 @@ export class Trial {
         if (this.#waits()) this.#violate("liveness", "not everything is deployed");
       }
       this.#pardon();
+      this.#resume();
       world.runUntil(world.nowUs + LOOK_US, this.#isBroken);
       if (this.#violations.length > 0) return false;
     }
@@ -428,6 +446,15 @@ export class Trial {
         ({ contentId }) => !deployed.some((row) => row.contentId === contentId),
       )
     );
+  }
+
+  /** What is still paused, because a server came back that knew no better, goes on. */
+  #resume(): void {
+    const { coordinator } = this.#scene.organisation.server;
+    for (const { deploymentId, directives, cancelledAtMs } of coordinator.deployments()) {
+      if (cancelledAtMs !== undefined || !directives.some(({ kind }) => kind === "pause")) continue;
+      this.#scene.steer({ kind: "steer", deploymentId, order: { kind: "resume" } });
+    }
   }
 
   /** Those who lied have been installed anew, and an administrator trusts them again. */

@@ -1,6 +1,6 @@
 import type { Prng } from "../base/prng.ts";
 import { KIB, MS } from "../base/units.ts";
-import type { Targets } from "../coordinator/state.ts";
+import type { Priority, Targets } from "../coordinator/state.ts";
 import type { OfficeType } from "../wire/messages.ts";
 import type { Weather } from "./faults/weather.ts";
 import type { LinkOptions } from "./link.ts";
@@ -17,6 +17,7 @@ export type PlannedOrder = {
   readonly atUs: number;
   readonly shape: { readonly pieces: number; readonly pieceBytes: number };
   readonly targets: Targets;
+  readonly priority: Priority;
   /** It is for one device of each of these offices at first, and for the others so much later. */
   readonly first?: { readonly offices: readonly string[]; readonly aheadUs: number };
 };
@@ -93,9 +94,17 @@ function drawOrder(prng: Prng, offices: readonly SimOffice[], weather: Weather):
   const names = offices.map(({ name }) => name).filter(() => prng.below(2) === 0);
   const some = prng.below(3) === 0 && names.length > 0;
   const targets: Targets = some ? { offices: names } : { all: true };
-  const order = { atUs: prng.below(12_000) * MS, shape, targets };
-  if (weather !== "none" || prng.below(2) === 0) return order;
+  const atUs = prng.below(12_000) * MS;
+  // Where nothing goes wrong no request is taken back either, and each copy counts.
+  if (weather !== "none") return { atUs, shape, targets, priority: drawPriority(prng) };
+  const order = { atUs, shape, targets, priority: "medium" } as const;
+  if (prng.below(2) === 0) return order;
   // Nothing else tells whether an office takes from one of its own what it has.
   const first = { offices: offices.map(({ name }) => name), aheadUs: FIRST_US };
   return { ...order, first };
+}
+
+function drawPriority(prng: Prng): Priority {
+  const priorities = ["high", "medium", "medium", "low"] as const;
+  return priorities[prng.below(priorities.length)] ?? "medium";
 }

@@ -20,7 +20,7 @@ const PREFIX_LENGTH = { 4: 24, 6: 64 } as const;
  * @returns `undefined` where `address` is none, or enough have been generated.
  */
 export function generateOffice(
-  offices: readonly OfficeSpec[],
+  offices: readonly Pick<OfficeSpec, "name" | "parent">[],
   address: string,
   serverAddresses: readonly string[],
 ): OfficeSpec | undefined {

@@ -65,6 +65,15 @@ export class PrefixMap<T> {
   readonly #lengths: { readonly 4: number[]; readonly 6: number[] } = { 4: [], 6: [] };
   readonly #values = new Map<string, T>();
 
+  /** A map of its own with the same prefixes. */
+  copy(): PrefixMap<T> {
+    const copy = new PrefixMap<T>();
+    copy.#lengths[4].push(...this.#lengths[4]);
+    copy.#lengths[6].push(...this.#lengths[6]);
+    for (const [key, value] of this.#values) copy.#values.set(key, value);
+    return copy;
+  }
+
   set(prefix: Prefix, value: T): void {
     this.#values.set(keyOf(prefix), value);
     const lengths = this.#lengths[prefix.family];

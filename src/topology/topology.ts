@@ -3,6 +3,7 @@ import { parseAddress } from "./address.ts";
 import { judgeOverlaps, judgeTree, judgeTypes, type OfficeDraft } from "./judgement.ts";
 import { NO_OFFICE, OFFICE_DEPTH_MAX, OFFICE_NAME_LENGTH_MAX } from "./limits.ts";
 import type { Finding, Office, OfficeSpec, OfficeType } from "./office.ts";
+import { detailsOf, hasControls, judgeDetails } from "./office-details.ts";
 import { PrefixMap, parseSubnet, type Subnet } from "./prefix.ts";
 import { judgeSuspicions } from "./suspicions.ts";
 
@@ -43,6 +44,30 @@ export function buildTopology(
 }
 
 /**
+ * A topology with one more office, which has an office of it as its parent and addresses that no
+ * other has. Thousands are added so, one for each subnet that devices come from: nothing that is
+ * there is judged again.
+ *
+ * @returns `undefined` where the office itself is none.
+ */
+export function withOffice(topology: Topology, entry: OfficeSpec): Topology | undefined {
+  const findings: Finding[] = [];
+  const { row: _, ...draft } = draftOf(entry, topology.offices.size + 1, findings);
+  const parent = topology.offices.get(draft.parent ?? "");
+  if (parent === undefined || findings.some(({ severity }) => severity === "error")) {
+    return undefined;
+  }
+  const offices = new Map(topology.offices);
+  offices.set(parent.name, { ...parent, children: [...parent.children, draft.name] });
+  offices.set(draft.name, { ...draft, children: [] });
+  const byPrefix = topology.byPrefix.copy();
+  for (const { prefixes } of draft.subnets) {
+    for (const prefix of prefixes) byPrefix.set(prefix, draft.name);
+  }
+  return { ...topology, offices, byPrefix };
+}
+
+/**
  * Row B13: the server sits in a subnet of the Central Office.
  *
  * @returns What is wrong; `undefined` where nothing is, or the server's addresses are not known.
@@ -51,9 +76,10 @@ export function judgeServer(
   topology: Topology,
   serverHosts: readonly string[],
 ): Finding | undefined {
-  const outside = serverHosts.find((host) => officeOf(topology, host) !== topology.central);
-  if (outside === undefined) return undefined;
-  const rule = `the server's address ${outside} must lie in the Central Office`;
+  const inside = serverHosts.some((host) => officeOf(topology, host) === topology.central);
+  if (inside || serverHosts.length === 0) return undefined;
+  const which = serverHosts.length === 1 ? "address" : "addresses, one of";
+  const rule = `the server's ${which} ${serverHosts.join(", ")} must lie in the Central Office`;
   return {
     severity: "error",
     code: "server-outside-central",
@@ -82,10 +108,8 @@ export function pathToCentral(topology: Topology, name: string): readonly Office
 
 /** The offices as they would be entered again. */
 export function specsOf(topology: Topology): readonly (OfficeSpec & { type: OfficeType })[] {
-  return [...topology.offices.values()].map(({ name, parent, type, subnets }) => ({
-    name,
-    ...(parent === undefined ? {} : { parent }),
-    type,
+  return [...topology.offices.values()].map(({ children: _, subnets, ...office }) => ({
+    ...office,
     subnets: subnets.map(({ text }) => text),
   }));
 }
@@ -111,15 +135,9 @@ function officesOf(drafts: readonly OfficeDraft[]): ReadonlyMap<string, Office> 
     if (parent !== undefined) children.get(parent)?.push(name);
   }
   return new Map(
-    drafts.map(({ name, parent, type, subnets }) => [
-      name,
-      {
-        name,
-        ...(parent === undefined ? {} : { parent }),
-        type,
-        subnets,
-        children: children.get(name) ?? [],
-      },
+    drafts.map(({ row: _, ...draft }) => [
+      draft.name,
+      { ...draft, children: children.get(draft.name) ?? [] },
     ]),
   );
 }
@@ -132,6 +150,9 @@ function draftOf(entry: OfficeSpec, row: number, findings: Finding[]): OfficeDra
   if (office === "" || office.length > OFFICE_NAME_LENGTH_MAX || office === NO_OFFICE) {
     const wanted = `1 to ${OFFICE_NAME_LENGTH_MAX} characters, and not "${NO_OFFICE}"`;
     say("bad-name", `Row ${row}: an office needs a name of ${wanted}.`);
+  } else if (hasControls(office)) {
+    const sentence = `has line breaks or other invisible characters in its name: remove them.`;
+    say("bad-name", `Row ${row}: office ${JSON.stringify(office)} ${sentence}`);
   }
   const type = typeOf(entry.type);
   if (type === undefined) {
@@ -149,13 +170,19 @@ function draftOf(entry: OfficeSpec, row: number, findings: Finding[]): OfficeDra
     const sentence = `Row ${row}: office "${office}" ${why}: enter its subnets.`;
     findings.push({ severity: "warning", code: "no-subnets", office, row, sentence });
   }
+  for (const { code, problem } of judgeDetails(entry)) {
+    say(code, `Row ${row}: office "${office}" ${problem}.`);
+  }
   const parent = entry.parent?.trim();
+  const timeZone = entry.timeZone?.trim();
   return {
     row,
     name: office,
     ...(parent === undefined || parent === "" ? {} : { parent }),
     type: type ?? "default",
     subnets,
+    ...(timeZone === undefined || timeZone === "" ? {} : { timeZone }),
+    ...detailsOf(entry),
   };
 }
 

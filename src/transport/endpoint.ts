@@ -53,6 +53,17 @@ export type EndpointCounters = {
   tooManyHandshakes: number;
 };
 
+/** The counters of an endpoint to which nothing has happened. */
+export function noCounts(): EndpointCounters {
+  return {
+    malformed: 0,
+    unknownAssociation: 0,
+    wrongSource: 0,
+    badCookie: 0,
+    tooManyHandshakes: 0,
+  };
+}
+
 /** How an endpoint of a device or of the server is made. */
 export type EndpointOptions = {
   readonly crypto: Crypto;
@@ -75,13 +86,7 @@ type Origin = {
  * within bounds, and keeps their deadlines.
  */
 export class Endpoint implements Machine<EndpointInput, AssociationOutbox> {
-  readonly counters: EndpointCounters = {
-    malformed: 0,
-    unknownAssociation: 0,
-    wrongSource: 0,
-    badCookie: 0,
-    tooManyHandshakes: 0,
-  };
+  readonly counters: EndpointCounters = noCounts();
   readonly #options: EndpointOptions;
   readonly #cookies: Cookies;
   readonly #associations = new Map<number, Association>();

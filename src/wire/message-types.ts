@@ -64,7 +64,12 @@ export type Register = {
   readonly machineId: string;
   /** Devices that have answered on the device's own LAN, as proof of which office it is in. */
   readonly witnesses: readonly DeviceId[];
+  /** What else the machine is, for deployments that go by it; of each name at most one. */
+  readonly attributes?: readonly Attribute[];
 };
+
+/** What a machine is in one respect, as `os` and `linux`. */
+export type Attribute = { readonly name: string; readonly value: string };
 
 /** Bytes of pieces that came from devices of one office. */
 export type OfficeBytes = { readonly office: string; readonly bytes: number };
@@ -167,12 +172,23 @@ export type Policy = {
   readonly keep: readonly ContentId[];
 };
 
+/** A stretch of time in milliseconds since 1970; its end is no part of it. */
+export type Interval = { readonly fromMs: number; readonly toMs: number };
+
 /** A content that a device is to have. */
 export type DeploymentEntry = {
   readonly deploymentId: string;
   readonly contentId: ContentId;
-  /** Lower is served first. */
+  /** Lower is served first. Multiples of {@link PRIORITY_STEP} are classes, below them is order. */
   readonly priority: number;
+  /** Whether nothing more may be fetched until the server says otherwise. */
+  readonly paused?: boolean;
+  /** When it may be fetched, in order; absent: at any time. */
+  readonly open?: readonly Interval[];
+  /** Rises when an operator wants what has failed tried again. */
+  readonly attempt?: number;
+  /** Whether the content's signed action is to run once it is complete. */
+  readonly runAction?: boolean;
 };
 
 /** All that a device is to have; replaces all that was said before. */
@@ -181,6 +197,10 @@ export type Deployments = {
   readonly epoch: number;
   readonly version: number;
   readonly deployments: readonly DeploymentEntry[];
+  /** Contents of deployments that were cancelled: what is unfinished of them is let go of. */
+  readonly cancelled?: readonly ContentId[];
+  /** The server's wall clock, in milliseconds since 1970. */
+  readonly wallMs?: number;
 };
 
 /**
@@ -198,6 +218,8 @@ export type Holds = {
   readonly manifestBytes: number;
   /** A bitset over the pieces; empty where the peer has no manifest. */
   readonly pieces: Uint8Array;
+  /** Whether it fetches nothing of what it lacks now: nobody is to wait for it. */
+  readonly resting?: boolean;
 };
 
 /** Pieces that a peer has gained since it last spoke. */

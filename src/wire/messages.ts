@@ -14,9 +14,11 @@ import {
   text,
 } from "./codec.ts";
 import type {
+  Attribute,
   ContentState,
   DeploymentEntry,
   Facts,
+  Interval,
   MemberEntry,
   Message,
   Offence,
@@ -36,6 +38,12 @@ export const MESSAGE_BYTES_MAX: number = 1 << 20;
 
 /** Most bytes of a manifest: some 400,000 pieces, or 100 GB. */
 export const MANIFEST_BYTES_MAX: number = 16 << 20;
+
+/** What lies between the priorities of two classes; the order within a class lies below it. */
+export const PRIORITY_STEP: number = 1 << 24;
+
+/** Most stretches of time of one deployment. */
+export const INTERVALS_MAX = 64;
 
 const u32 = integer(0, 0xff_ff_ff_ff);
 const name = text(256);
@@ -78,10 +86,24 @@ const member: Codec<MemberEntry> = structure<MemberEntry>({
   present: field(6, boolean),
 });
 
+const interval: Codec<Interval> = structure<Interval>({
+  fromMs: field(1, integer()),
+  toMs: field(2, integer()),
+});
+
+const attribute: Codec<Attribute> = structure<Attribute>({
+  name: field(1, text(32)),
+  value: field(2, text(128)),
+});
+
 const deployment: Codec<DeploymentEntry> = structure<DeploymentEntry>({
   deploymentId: field(1, name),
   contentId: field(2, contentId),
   priority: field(3, u32),
+  paused: optional(4, boolean),
+  open: optional(5, list(interval, INTERVALS_MAX)),
+  attempt: optional(6, u32),
+  runAction: optional(7, boolean),
 });
 
 const state = oneOf<ContentState>({
@@ -116,6 +138,7 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     bootId: field(6, u32),
     machineId: field(7, name),
     witnesses: field(8, list(deviceId, 8)),
+    attributes: optional(9, list(attribute, 32)),
   }),
   progress: kind(5, {
     contentId: field(1, contentId),
@@ -153,12 +176,15 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     epoch: field(1, integer()),
     version: field(2, integer()),
     deployments: field(3, list(deployment, 4096)),
+    cancelled: optional(4, list(contentId, 4096)),
+    wallMs: optional(5, integer()),
   }),
   open: kind(10, { handle: field(1, u32), tag: field(2, byteString(16, 16)) }),
   holds: kind(11, {
     handle: field(1, u32),
     manifestBytes: field(2, integer(0, MANIFEST_BYTES_MAX)),
     pieces: field(3, byteString(0, 65_536)),
+    resting: optional(4, boolean),
   }),
   gained: kind(12, { handle: field(1, u32), pieces: field(2, list(u32, 4096)) }),
   unknown: kind(13, { handle: field(1, u32) }),

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { AgentStatusView } from "../../src/api/agent-schemas.ts";
-import type { DeploymentDetail } from "../../src/api/server-schemas.ts";
+import type { DeploymentDetail } from "../../src/api/deployment-schemas.ts";
 import { PIECE_BYTES_MAX } from "../../src/content/chunker.ts";
 import {
   BRANCH,

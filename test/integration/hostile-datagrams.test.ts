@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
 import { DEVICE_PORTS, SERVER_PORTS } from "../../src/effects/channels.ts";
@@ -45,9 +46,15 @@ test("a transfer goes on through 100,000 senseless and 100,000 forged datagrams,
   const before = await picture(organisation, fetcher, published.contentId);
 
   const attack = new Attack(relay, organisation, fetcher);
-  await attack.send(NONSENSE, (forger, seen) => forger.nonsense(seen));
+  const goesOn = async ({ heldBytes }: { readonly heldBytes: number }) => {
+    const content = await organisation.contentOn(fetcher, published.contentId);
+    return (content?.heldBytes ?? 0) > heldBytes;
+  };
+  await attack.send((forger, seen) => forger.nonsense(seen), { count: NONSENSE });
+  await attack.goOn((forger, seen) => forger.nonsense(seen), { until: () => goesOn(before) });
   const between = await picture(organisation, fetcher, published.contentId);
-  await attack.send(FORGERIES, (forger, seen) => forger.forgery(seen));
+  await attack.send((forger, seen) => forger.forgery(seen), { count: FORGERIES });
+  await attack.goOn((forger, seen) => forger.forgery(seen), { until: () => goesOn(between) });
   const after = await picture(organisation, fetcher, published.contentId);
 
   await annotate(
@@ -55,7 +62,7 @@ test("a transfer goes on through 100,000 senseless and 100,000 forged datagrams,
       `resident: ${before.rssMb}; ${between.rssMb}; ${after.rssMb} MB; ` +
       `dropped by the kernel: ${after.dropped - before.dropped}`,
   );
-  expect(attack.sent).toBe(NONSENSE + FORGERIES);
+  expect(attack.sent).toBeGreaterThanOrEqual(NONSENSE + FORGERIES);
   // It went on all the while, and was not over before the attack was.
   expect(between.heldBytes).toBeGreaterThan(before.heldBytes);
   expect(after.heldBytes).toBeGreaterThan(between.heldBytes);
@@ -102,22 +109,37 @@ class Attack {
   }
 
   /** Makes each datagram of one that has passed to the same target not long ago. */
-  async send(count: number, make: (forger: Forger, seen: Uint8Array) => Uint8Array): Promise<void> {
+  async send(make: Make, { count }: { readonly count: number }): Promise<void> {
     for (let sent = 0; sent < count; sent += BURST) {
-      const burst = Array.from({ length: Math.min(BURST, count - sent) }, (_, index) => {
-        const target = this.#targets[index % 2];
-        return target === undefined ? undefined : this.#sendOne(target, make);
-      });
-      await Promise.all(burst);
+      await this.#burst(make, Math.min(BURST, count - sent));
       // Whoever is attacked has to share two processors with us.
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await sleep(2);
     }
   }
 
-  async #sendOne(
-    { host, ports }: Target,
-    make: (forger: Forger, seen: Uint8Array) => Uint8Array,
+  /**
+   * Sends on, more slowly, until something has happened. The line is in this process: what it is
+   * late with while others compute is to Background a busy line, and it waits.
+   */
+  async goOn(
+    make: Make,
+    { until }: { readonly until: () => Promise<boolean | undefined> },
   ): Promise<void> {
+    await waitFor("the transfer to go on while it is attacked", async () => {
+      await this.#burst(make, BURST);
+      return (await until()) || undefined;
+    });
+  }
+
+  async #burst(make: Make, count: number): Promise<void> {
+    const burst = Array.from({ length: count }, (_, index) => {
+      const target = this.#targets[index % 2];
+      return target === undefined ? undefined : this.#sendOne(target, make);
+    });
+    await Promise.all(burst);
+  }
+
+  async #sendOne({ host, ports }: Target, make: Make): Promise<void> {
     const passed = this.#relay.passedTo(host);
     let seen = this.#pick(passed);
     while (seen !== undefined && !isRecord(seen)) seen = this.#pick(passed);
@@ -132,6 +154,9 @@ class Attack {
     return things[this.#prng.below(things.length)];
   }
 }
+
+/** Makes a datagram of one that has passed. */
+type Make = (forger: Forger, seen: Uint8Array) => Uint8Array;
 
 type Target = { readonly host: string; readonly ports: readonly number[] };
 

@@ -46,6 +46,14 @@ const WORLDS: readonly {
   },
 ];
 
+const CUT_WORLD = {
+  offices: [
+    { name: "Central", devices: 2 },
+    { name: "Branch", devices: 3, line: SLOW_LINE },
+  ],
+  shape: { pieces: 40, pieceBytes: 256 * KIB },
+} as const;
+
 test.each(WORLDS)("flows and packets agree on when everyone is done: $name", (world) => {
   const [flows, packets] = (["flows", "packets"] as const).map((grain) => run(grain, world));
 
@@ -55,6 +63,30 @@ test.each(WORLDS)("flows and packets agree on when everyone is done: $name", (wo
     expect(ratio).toBeLessThan(1.1);
   }
 });
+
+test.each(["flows", "packets"] as const)(
+  "a line that was cut for a minute goes on by itself, and carries nothing twice: %s",
+  (grain) => {
+    const organisation = new Organisation(1, CUT_WORLD.offices, { grain });
+    organisation.settle();
+    const simPackage = organisation.deploy(CUT_WORLD.shape);
+    const branch = organisation.office("Branch");
+    const carried = () => organisation.carriedInto("Branch") / simPackage.sizeBytes;
+    expect(organisation.runUntil(() => carried() > 0.4, 60)).toBe(true);
+
+    organisation.setCut("Branch", true);
+    organisation.runUntil(() => false, 60);
+    const amid = carried();
+    organisation.setCut("Branch", false);
+    const goesOn = organisation.runUntil(() => carried() > amid + 0.05, 10);
+    organisation.runUntil(() => allHave(branch, simPackage), 60);
+
+    expect(amid).toBeLessThan(0.6);
+    expect(goesOn).toBe(true);
+    expect(allHave(branch, simPackage)).toBe(true);
+    expect(carried()).toBeLessThan(1.15);
+  },
+);
 
 test("one seed gives one run of flows", () => {
   const [world] = WORLDS;

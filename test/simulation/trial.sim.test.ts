@@ -97,6 +97,27 @@ test("a table that grows without bound is noticed", () => {
   expect(broken).toContain("tables");
 });
 
+test("a server that forgets what an operator said is noticed", () => {
+  const broken = violated((scene) => {
+    const { server } = scene.organisation;
+    const forget = (): void => {
+      const [row] = server.coordinator.deployments();
+      if (row === undefined) {
+        scene.world.plan(SECOND, forget);
+        return;
+      }
+      const { deploymentId } = row;
+      scene.steer({ kind: "steer", deploymentId, office: "Central", order: { kind: "pause" } });
+      server.database.apply({ kind: "deployment-put", deployment: row });
+      server.stop();
+      server.restart();
+    };
+    forget();
+  });
+
+  expect(broken).toContain("obedience");
+});
+
 test("two that fetch for one office and hear each other are noticed", () => {
   const broken = violated((scene) => {
     for (const device of scene.devices) {

@@ -97,7 +97,7 @@ function statusText(status: AgentStatusView): string {
   const contents = status.contents.map((content) => [
     content.contentId.slice(0, 12),
     `${content.name} ${content.version}`,
-    content.state,
+    content.state === "complete" || content.hold === "none" ? content.state : content.hold,
     `${sizeText(content.heldBytes)} of ${sizeText(content.sizeBytes)}`,
     content.deliveredTo ?? content.problem,
   ]);

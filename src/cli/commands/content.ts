@@ -1,21 +1,28 @@
 import type { Command } from "commander";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import { addCommand, type CommandHost } from "../command.ts";
-import { openControl } from "../parts.ts";
-import { type SettingsOptions, serverSettings, settingsOptions } from "../settings-flags.ts";
+import { everyPage } from "../pages.ts";
+import { openServer, type ServerOptions, serverOptions } from "../server-access.ts";
 import { sizeText, textTable, timeText } from "../text-table.ts";
 
 /** Adds `content list` and `content show`. */
 export function addContentCommands(program: Command, host: CommandHost): void {
   const content = program.command("content").description("What has been published.");
-  addCommand<SettingsOptions>(content, host, {
+  addCommand<ServerOptions & { readonly search?: string }>(content, host, {
     usage: "list",
-    description: "List all contents, the newest first.",
-    examples: ["branchline content list"],
-    options: settingsOptions("server"),
+    description: "List the contents, the newest first.",
+    examples: ["branchline content list", "branchline content list --search editor"],
+    options: [
+      { flags: "--search <text>", description: "those whose name has this in it" },
+      ...serverOptions(),
+    ],
     run: async ({ options, io }) => {
-      const control = await openControl(serverSettings(options, io).data);
-      const { contents } = await control(SERVER_ROUTES.listContents);
+      const control = await openServer(options, io);
+      const contents = await everyPage(control, {
+        route: SERVER_ROUTES.listContents,
+        name: "contents",
+        query: options.search === undefined ? {} : { search: options.search },
+      });
       const rows = contents.map((one) => [
         one.contentId.slice(0, 12),
         one.name,
@@ -30,13 +37,13 @@ export function addContentCommands(program: Command, host: CommandHost): void {
       return { json: { contents }, text };
     },
   });
-  addCommand<SettingsOptions>(content, host, {
+  addCommand<ServerOptions>(content, host, {
     usage: "show <id>",
     description: "Show a content and its files; the first eight digits of its id are enough.",
     examples: ["branchline content show 1f2e3d4c"],
-    options: settingsOptions("server"),
+    options: serverOptions(),
     run: async ({ arguments: [contentId = ""], options, io }) => {
-      const control = await openControl(serverSettings(options, io).data);
+      const control = await openServer(options, io);
       const one = await control(SERVER_ROUTES.showContent, { params: { contentId } });
       const facts = textTable([
         ["Content", one.contentId],

@@ -2,21 +2,76 @@ import type { Command } from "commander";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { DeviceDetail, DeviceView } from "../../api/server-schemas.ts";
 import { addCommand, type CommandHost } from "../command.ts";
-import { openControl } from "../parts.ts";
-import { type SettingsOptions, serverSettings, settingsOptions } from "../settings-flags.ts";
+import { everyPage } from "../pages.ts";
+import { openServer, type ServerOptions, serverOptions } from "../server-access.ts";
 import { textTable, timeText } from "../text-table.ts";
 
 /** Adds `device list`, `device show` and `device pardon`. */
 export function addDeviceCommands(program: Command, host: CommandHost): void {
   const device = program.command("device").description("The enrolled devices.");
-  addCommand<SettingsOptions>(device, host, {
+  addListCommand(device, host);
+  addCommand<ServerOptions>(device, host, {
+    usage: "show <id>",
+    description: "Show a device, where it is, and what other devices say against it.",
+    examples: ["branchline device show 0123456789abcdef0123456789abcdef"],
+    options: serverOptions(),
+    run: async ({ arguments: [deviceId = ""], options, io }) => {
+      const control = await openServer(options, io);
+      const one = await control(SERVER_ROUTES.showDevice, { params: { deviceId } });
+      return { json: one, text: deviceText(one) };
+    },
+  });
+  addCommand<ServerOptions>(device, host, {
+    usage: "pardon <id>",
+    description: "Trust a shunned device again, and forget what was said against it.",
+    examples: ["branchline device pardon 0123456789abcdef0123456789abcdef"],
+    options: serverOptions(),
+    run: async ({ arguments: [deviceId = ""], options, io }) => {
+      const control = await openServer(options, io);
+      const pardoned = await control(SERVER_ROUTES.pardonDevice, { params: { deviceId } });
+      return { json: pardoned, text: `Device ${deviceId} is trusted again.` };
+    },
+  });
+}
+
+type ListOptions = ServerOptions & {
+  readonly office?: string;
+  readonly search?: string;
+  readonly present?: true;
+  readonly absent?: true;
+  readonly sort?: (typeof SORTS)[number];
+};
+
+function addListCommand(device: Command, host: CommandHost): void {
+  addCommand<ListOptions>(device, host, {
     usage: "list",
-    description: "List all devices.",
-    examples: ["branchline device list"],
-    options: settingsOptions("server"),
+    description: "List the devices, by host name.",
+    examples: ["branchline device list", 'branchline device list --office "Branch" --absent'],
+    options: [
+      { flags: "--office <name>", description: "those of an office" },
+      { flags: "--search <text>", description: "those whose host name has this in it" },
+      { flags: "--present", description: "those that the server hears from" },
+      { flags: "--absent", description: "those that it does not hear from" },
+      {
+        flags: "--sort <word>",
+        description: "by what to sort; - before it turns the order round",
+        choices: SORTS.flatMap((word) => [word, `-${word}`]),
+      },
+      ...serverOptions(),
+    ],
     run: async ({ options, io }) => {
-      const control = await openControl(serverSettings(options, io).data);
-      const { devices } = await control(SERVER_ROUTES.listDevices);
+      const { office, search, sort, present, absent } = options;
+      const control = await openServer(options, io);
+      const devices = await everyPage(control, {
+        route: SERVER_ROUTES.listDevices,
+        name: "devices",
+        query: {
+          ...(office === undefined ? {} : { office }),
+          ...(search === undefined ? {} : { search }),
+          ...(sort === undefined ? {} : { sort }),
+          ...(present === absent ? {} : { present: present === true }),
+        },
+      });
       const rows = devices.map((one) => [
         one.deviceId,
         one.hostName,
@@ -39,29 +94,9 @@ export function addDeviceCommands(program: Command, host: CommandHost): void {
       return { json: { devices }, text };
     },
   });
-  addCommand<SettingsOptions>(device, host, {
-    usage: "show <id>",
-    description: "Show a device, where it is, and what other devices say against it.",
-    examples: ["branchline device show 0123456789abcdef0123456789abcdef"],
-    options: settingsOptions("server"),
-    run: async ({ arguments: [deviceId = ""], options, io }) => {
-      const control = await openControl(serverSettings(options, io).data);
-      const one = await control(SERVER_ROUTES.showDevice, { params: { deviceId } });
-      return { json: one, text: deviceText(one) };
-    },
-  });
-  addCommand<SettingsOptions>(device, host, {
-    usage: "pardon <id>",
-    description: "Trust a shunned device again, and forget what was said against it.",
-    examples: ["branchline device pardon 0123456789abcdef0123456789abcdef"],
-    options: settingsOptions("server"),
-    run: async ({ arguments: [deviceId = ""], options, io }) => {
-      const control = await openControl(serverSettings(options, io).data);
-      const pardoned = await control(SERVER_ROUTES.pardonDevice, { params: { deviceId } });
-      return { json: pardoned, text: `Device ${deviceId} is trusted again.` };
-    },
-  });
 }
+
+const SORTS = ["hostName", "office", "lastSeen", "enrolled", "version"] as const;
 
 /** What an operator must know of a device at a glance. */
 function marksOf(one: DeviceView): string {

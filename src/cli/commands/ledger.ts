@@ -3,11 +3,11 @@ import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { LedgerEntry } from "../../api/server-schemas.ts";
 import { OperatorError } from "../../runtime/operator-error.ts";
 import { addCommand, type CommandHost } from "../command.ts";
-import { openControl } from "../parts.ts";
-import { type SettingsOptions, serverSettings, settingsOptions } from "../settings-flags.ts";
+import { everyPage } from "../pages.ts";
+import { openServer, type ServerOptions, serverOptions } from "../server-access.ts";
 import { lineText, sizeText, textTable } from "../text-table.ts";
 
-type LedgerOptions = SettingsOptions & { readonly content?: string; readonly office?: string };
+type LedgerOptions = ServerOptions & { readonly content?: string; readonly office?: string };
 
 /** Adds `ledger`. */
 export function addLedgerCommand(program: Command, host: CommandHost): void {
@@ -23,18 +23,21 @@ export function addLedgerCommand(program: Command, host: CommandHost): void {
     options: [
       { flags: "--content <id>", description: "one content; its first eight digits are enough" },
       { flags: "--office <name>", description: "one office" },
-      ...settingsOptions("server"),
+      ...serverOptions(),
     ],
     run: async ({ options, io }) => {
-      const control = await openControl(serverSettings(options, io).data);
-      const { content: contentId, office } = options;
-      const { entries } =
-        contentId === undefined
-          ? await control(SERVER_ROUTES.showLedger)
-          : await control(SERVER_ROUTES.showContentLedger, { params: { contentId } });
-      const wanted = entries.filter((one) => office === undefined || one.office === office);
+      const control = await openServer(options, io);
+      const { content, office } = options;
+      const wanted = await everyPage(control, {
+        route: SERVER_ROUTES.showLedger,
+        name: "entries",
+        query: {
+          ...(content === undefined ? {} : { content }),
+          ...(office === undefined ? {} : { office }),
+        },
+      });
       if (office !== undefined && wanted.length === 0) {
-        const { offices } = await control(SERVER_ROUTES.listOffices);
+        const { offices } = await control(SERVER_ROUTES.showTopology);
         if (!offices.some(({ name }) => name === office)) {
           const sentence = `There is no office "${office}": see branchline topology show.`;
           throw new OperatorError("office-unknown", sentence);

@@ -5,7 +5,7 @@ import { addCommand, anyNumber, type CommandHost } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { socketAddress } from "../socket-address.ts";
 import { textTable } from "../text-table.ts";
-import { readTopologyCsv, refuseErrors } from "../topology-csv.ts";
+import { readTopologyFile, refuseErrors } from "../topology-file.ts";
 
 type LineCommandOptions = {
   readonly listen: string;
@@ -51,7 +51,7 @@ export function addLineCommand(program: Command, host: CommandHost): void {
     run: async ({ arguments: [file = ""], options }) => {
       const { listen: text, ...rates } = options;
       const listen = socketAddress({ flag: "--listen", text });
-      const { offices, findings } = await readTopologyCsv(file);
+      const { offices, findings } = await readTopologyFile(file);
       refuseErrors(findings);
       const counters = await untilInterrupted(async (signal) => {
         const line = await Line.open({ ...rates, listen, offices });

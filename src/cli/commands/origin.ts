@@ -5,6 +5,7 @@ import type { OriginView } from "../../api/server-schemas.ts";
 import type { ContentId } from "../../base/ids.ts";
 import { addCommand, type CommandHost } from "../command.ts";
 import { openControl, uploadToOrigin } from "../parts.ts";
+import { openServer, type ServerOptions, serverOptions } from "../server-access.ts";
 import { type SettingsOptions, serverSettings, settingsOptions } from "../settings-flags.ts";
 import { textTable } from "../text-table.ts";
 
@@ -13,7 +14,7 @@ export function addOriginCommands(program: Command, host: CommandHost): void {
   const origin = program
     .command("origin")
     .description("Where packages can be had when no device has them: CDNs and file storage.");
-  addCommand<SettingsOptions & { readonly kind?: OriginView["kind"] }>(origin, host, {
+  addCommand<ServerOptions & { readonly kind?: OriginView["kind"] }>(origin, host, {
     usage: "add <location>",
     description:
       "Add an origin and tell all devices. An HTTP(S) address is a CDN unless --kind says " +
@@ -25,34 +26,34 @@ export function addOriginCommands(program: Command, host: CommandHost): void {
     ],
     options: [
       { flags: "--kind <word>", description: "what it is", choices: ["cdn", "storage"] },
-      ...settingsOptions("server"),
+      ...serverOptions(),
     ],
     run: async ({ arguments: [location = ""], options, io }) => {
-      const control = await openControl(serverSettings(options, io).data);
+      const control = await openServer(options, io);
       const { kind } = options;
       const body = { location, ...(kind === undefined ? {} : { kind }) };
       const { origins } = await control(SERVER_ROUTES.addOrigin, { body });
       return { json: { origins }, text: originsText(origins) };
     },
   });
-  addCommand<SettingsOptions>(origin, host, {
+  addCommand<ServerOptions>(origin, host, {
     usage: "list",
     description: "List the origins in the order in which devices ask them.",
     examples: ["branchline origin list"],
-    options: settingsOptions("server"),
+    options: serverOptions(),
     run: async ({ options, io }) => {
-      const control = await openControl(serverSettings(options, io).data);
+      const control = await openServer(options, io);
       const { origins } = await control(SERVER_ROUTES.listOrigins);
       return { json: { origins }, text: originsText(origins) };
     },
   });
-  addCommand<SettingsOptions>(origin, host, {
+  addCommand<ServerOptions>(origin, host, {
     usage: "remove <location>",
     description: "Remove an origin and tell all devices; what lies there stays.",
     examples: ["branchline origin remove https://cdn.example/packages"],
-    options: settingsOptions("server"),
+    options: serverOptions(),
     run: async ({ arguments: [location = ""], options, io }) => {
-      const control = await openControl(serverSettings(options, io).data);
+      const control = await openServer(options, io);
       const { origins } = await control(SERVER_ROUTES.removeOrigin, { body: { location } });
       return { json: { origins }, text: originsText(origins) };
     },

@@ -15,6 +15,7 @@ import { loadTrial } from "../parts.ts";
 type SelftestOptions = {
   readonly seed?: number;
   readonly minutes?: number;
+  readonly worlds?: number;
   readonly faults?: Weather;
   readonly once?: true;
 };
@@ -67,6 +68,11 @@ export function addSelftestCommand(program: Command, host: CommandHost): void {
         parse: anyNumber(0.01, 100_000),
       },
       {
+        flags: "--worlds <number>",
+        description: "end after so many worlds, however long they take",
+        parse: wholeNumber(1, SEED_MAX),
+      },
+      {
         flags: "--faults <weather>",
         description: "how much goes wrong: none, mild or harsh (default: harsh)",
         choices: ["none", "mild", "harsh"],
@@ -83,7 +89,8 @@ async function selftest(
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<CommandResult> {
-  const { faults: weather = "harsh", minutes = MINUTES } = options;
+  const { faults: weather = "harsh", once, minutes = MINUTES } = options;
+  const worlds = once === undefined ? options.worlds : 1;
   const firstSeed = options.seed ?? Date.now() % SEED_MAX;
   const trial = await loadTrial();
   const beganMs = performance.now();
@@ -95,7 +102,8 @@ async function selftest(
     const nowMs = performance.now();
     const totals = tally.totals((nowMs - beganMs) / 1_000);
     if (result.violations.length > 0) return failure(result, totals);
-    const isOver = options.once === true || nowMs - beganMs >= minutes * 60_000;
+    const isOver =
+      worlds === undefined ? nowMs - beganMs >= minutes * 60_000 : totals.worlds >= worlds;
     if (isOver) return success(result, totals);
     if (nowMs - saidMs >= PROGRESS_MS) {
       saidMs = nowMs;

@@ -2,8 +2,12 @@ import type { Command } from "commander";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import { addCommand, type CommandHost, type OptionSpec } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
-import { initialiseTheServer, openControl, runTheServer } from "../parts.ts";
+import { initialiseTheServer, runTheServer } from "../parts.ts";
+import { openServer, type ServerOptions, serverOptions } from "../server-access.ts";
 import { type SettingsOptions, serverSettings, settingsOptions } from "../settings-flags.ts";
+import { textTable } from "../text-table.ts";
+import { addBackupCommands } from "./server-backup.ts";
+import { addTokenCommands } from "./token.ts";
 
 /** The hidden option by which a program ends with the process that started it. */
 export const EXIT_WITH_PARENT: OptionSpec = {
@@ -12,7 +16,7 @@ export const EXIT_WITH_PARENT: OptionSpec = {
   hidden: true,
 };
 
-/** Adds `server init`, `server run` and `server key new`. */
+/** Adds `server init`, `run`, `backup`, `restore`, `show`, `key new` and `token …`. */
 export function addServerCommands(program: Command, host: CommandHost): void {
   const server = program.command("server").description("Set up and run the server.");
   addCommand<SettingsOptions>(server, host, {
@@ -45,14 +49,41 @@ export function addServerCommands(program: Command, host: CommandHost): void {
       return { json: undefined, text: "" };
     },
   });
+  addBackupCommands(server, host);
+  addShowCommand(server, host);
+  addKeyCommand(server, host);
+  addTokenCommands(server, host);
+}
+
+function addShowCommand(server: Command, host: CommandHost): void {
+  addCommand<ServerOptions>(server, host, {
+    usage: "show",
+    description: "Show what the server is, and the fingerprint by which it is recognised.",
+    examples: ["branchline server show"],
+    options: serverOptions(),
+    run: async ({ options, io }) => {
+      const control = await openServer(options, io);
+      const one = await control(SERVER_ROUTES.showServer);
+      const text = textTable([
+        ["Organisation", one.organisation],
+        ["Version", one.productVersion],
+        ["Fingerprint", one.fingerprint],
+        ["Devices", `${one.devices.present} of ${one.devices.enrolled} present`],
+      ]);
+      return { json: one, text };
+    },
+  });
+}
+
+function addKeyCommand(server: Command, host: CommandHost): void {
   const key = server.command("key").description("The security key that devices enrol with.");
-  addCommand<SettingsOptions>(key, host, {
+  addCommand<ServerOptions>(key, host, {
     usage: "new",
     description: "Make a new security key; the one before stops enrolling at once.",
     examples: ["branchline server key new"],
-    options: settingsOptions("server"),
+    options: serverOptions(),
     run: async ({ options, io }) => {
-      const control = await openControl(serverSettings(options, io).data);
+      const control = await openServer(options, io);
       const { securityKey } = await control(SERVER_ROUTES.regenerateSecurityKey);
       const text = `Security key: ${securityKey}\nIt is shown this once: only its hash is kept.\n`;
       return { json: { securityKey }, text };

@@ -6,6 +6,8 @@ import type { LineOffice } from "../../runtime/line-routes.ts";
 import { isOver } from "../commands/deployment.ts";
 import { ledgerText } from "../commands/ledger.ts";
 import { interrupted, pause } from "../interruption.ts";
+import { Screen } from "../live/screen.ts";
+import { renderLines, renderSummary } from "../live/view.ts";
 import type { Control } from "../parts.ts";
 import { Progress } from "../progress.ts";
 import { publishPackage } from "../publishing.ts";
@@ -22,8 +24,6 @@ import { Meter, type OfficeResult, officeResults, type Seen, viewOf } from "./me
 import { type Stage, type StageOptions, startOrganisation } from "./organisation.ts";
 import type { DemoPlan } from "./plan.ts";
 import { checkPorts, packageSource } from "./preparation.ts";
-import { Screen } from "./screen.ts";
-import { renderLines, renderSummary } from "./view.ts";
 
 /** What a demonstration came to; with `--json` its last line. */
 export type DemoResult = {
@@ -171,8 +171,8 @@ async function watch(
     const over = isOver(deployment);
     if (!over || options.output.isTTY === true) screen.show(view);
     if (over) {
-      const { contentId } = deployment;
-      const { entries } = await control(SERVER_ROUTES.showContentLedger, { params: { contentId } });
+      const query = { content: deployment.contentId };
+      const { entries } = await control(SERVER_ROUTES.showLedger, { query });
       for (const text of renderSummary(view)) screen.say(text);
       screen.say(`\nThe WAN ledger:\n${ledgerText(entries)}\n\n${renderLines(view)}\n`);
       return resultOf(seen, entries, view.seconds);

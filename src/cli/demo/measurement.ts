@@ -1,14 +1,12 @@
-import type {
-  DeploymentDetail,
-  DeploymentDevice,
-  DeploymentOffice,
-  LedgerEntry,
-} from "../../api/server-schemas.ts";
+import type { DeploymentDetail, DeploymentDevice } from "../../api/deployment-schemas.ts";
+import type { LedgerEntry } from "../../api/server-schemas.ts";
 import type { LineCounters } from "../../runtime/line.ts";
 import type { OfficeType } from "../../topology/office.ts";
+import { liveView } from "../live/deployment-view.ts";
+import { Rates } from "../live/rates.ts";
+import type { LiveView } from "../live/view.ts";
 import type { DemoState } from "./demo-state.ts";
 import type { DemoPlan, PlannedLine } from "./plan.ts";
-import type { DemoView, DeviceRow, LineRow } from "./view.ts";
 
 /** Over how long a rate is taken, in milliseconds. */
 const RATE_MS = 1_500;
@@ -16,7 +14,7 @@ const RATE_MS = 1_500;
 /** Makes rates from the counters of the line emulator, for each office whatever lines it has. */
 export class Meter {
   readonly #offices: ReadonlyMap<string, string>;
-  #samples: { readonly atMs: number; readonly bytes: ReadonlyMap<string, number> }[] = [];
+  readonly #rates = new Rates(RATE_MS);
 
   constructor(lines: readonly PlannedLine[]) {
     this.#offices = new Map(lines.map(({ name, office }) => [name, office]));
@@ -30,20 +28,17 @@ export class Meter {
       if (counter.direction !== "down" || office === undefined) continue;
       bytes.set(office, (bytes.get(office) ?? 0) + counter.bytes);
     }
-    this.#samples = [...this.#samples.filter((old) => atMs - old.atMs <= RATE_MS), { atMs, bytes }];
+    this.#rates.add(atMs, bytes);
   }
 
   /** What has come over the lines of an office so far. */
   bytes(office: string): number {
-    return this.#samples.at(-1)?.bytes.get(office) ?? 0;
+    return this.#rates.bytes(office);
   }
 
   /** How fast it comes now. */
   bytesPerS(office: string): number {
-    const [first, last] = [this.#samples[0], this.#samples.at(-1)];
-    if (first === undefined || last === undefined || last.atMs === first.atMs) return 0;
-    const gained = (last.bytes.get(office) ?? 0) - (first.bytes.get(office) ?? 0);
-    return (1000 * gained) / (last.atMs - first.atMs);
+    return this.#rates.bytesPerS(office);
   }
 }
 
@@ -57,44 +52,17 @@ export type Seen = {
   readonly nowMs: number;
 };
 
-/** What the live view shows of a deployment. */
-export function viewOf(seen: Seen): DemoView {
-  const { state, deployment } = seen;
-  const endMs = deployment.finishedAtMs ?? seen.nowMs;
-  return {
-    title: `${deployment.name} ${deployment.version}`,
-    sizeBytes: deployment.sizeBytes,
-    seconds: Math.max(0, endMs - deployment.startedAtMs) / 1000,
-    offices: deployment.offices.map((office) => ({
-      name: office.office,
-      type: office.type,
-      ...lineOf(seen, office),
-      devices: deployment.devices
-        .filter((device) => device.office === office.office)
-        .map((device) => deviceRow(state, device))
-        .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-      lanBytes: office.lanBytes,
-    })),
-  };
-}
-
-function lineOf(
-  { plan, meter }: Seen,
-  { office, parent, type, wanBytes, copies, devices }: DeploymentOffice,
-): { readonly line?: LineRow } {
-  if (parent === undefined) return {};
-  const own = plan.lines.filter((line) => line.office === office);
-  return {
-    line: {
-      parent,
-      rates: own.map(({ mbit }) => mbit),
-      wanBytes,
-      copies,
-      bound: type === "vpn" ? devices : 1,
-      lineBytes: meter.bytes(office),
-      lineBytesPerS: meter.bytesPerS(office),
-    },
-  };
+/** What the live view shows of the demonstration's deployment. */
+export function viewOf({ plan, state, deployment, meter, nowMs }: Seen): LiveView {
+  return liveView(deployment, {
+    nowMs,
+    nameOf: (device) => agentName(state, device),
+    lineOf: (office) => ({
+      rates: plan.lines.filter((line) => line.office === office).map(({ mbit }) => mbit),
+      bytes: meter.bytes(office),
+      bytesPerS: meter.bytesPerS(office),
+    }),
+  });
 }
 
 /** What a demonstration's result says of an office. */
@@ -159,16 +127,6 @@ function boundOf(entry: LedgerEntry | undefined): number {
 /** What every holder's own copy over the line would have come to. */
 function withoutBranchline(entry: LedgerEntry | undefined): number {
   return entry === undefined ? 0 : entry.sizeBytes * entry.holders;
-}
-
-function deviceRow(state: DemoState, device: DeploymentDevice): DeviceRow {
-  return {
-    name: agentName(state, device),
-    state: device.state,
-    heldBytes: device.heldBytes,
-    rvp: device.rvp,
-    problem: device.problem,
-  };
 }
 
 /** All agents of a demonstration have the host name of this machine; their own names say more. */

@@ -1,12 +1,12 @@
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { Line } from "../../runtime/line.ts";
 import type { Output } from "../io.ts";
+import type { Screen } from "../live/screen.ts";
 import { type Control, openControl } from "../parts.ts";
 import type { Children } from "./children.ts";
 import type { DemoState } from "./demo-state.ts";
 import type { DemoPlan } from "./plan.ts";
 import { enrolAgents, prepareFolders } from "./preparation.ts";
-import type { Screen } from "./screen.ts";
 import { waitFor } from "./waiting.ts";
 
 /** How a demonstration is to be run, as far as all of its steps need it. */

@@ -9,8 +9,8 @@ import { lintTopology } from "../../topology/lint.ts";
 import type { Finding, Office } from "../../topology/office.ts";
 import { buildTopology, type Topology } from "../../topology/topology.ts";
 import { findingLines } from "../findings.ts";
-import { parseTopologyCsv, readCsvText } from "../topology-csv.ts";
 import { type OfficeEstimate, parseEstimates } from "../topology-estimates.ts";
+import { parseTopologyCsv, readCsvText } from "../topology-file.ts";
 
 /** What a user may choose for a dry run. */
 export type DryRunChoices = {

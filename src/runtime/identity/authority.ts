@@ -1,5 +1,6 @@
 import "reflect-metadata";
 import { createPublicKey, randomBytes, X509Certificate } from "node:crypto";
+import { isIP } from "node:net";
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -140,10 +141,51 @@ export function issueConnectorCertificate(
   return issue(authority, requestDer, { role: "connector", id: connectorId }, validity);
 }
 
-async function issue(
+/**
+ * Issues a certificate for a web server with these host names and addresses. It names no role, so
+ * no program of ours takes its holder for a server or a device.
+ */
+export function issueWebCertificate(
+  authority: Authority,
+  requestDer: Uint8Array,
+  names: readonly string[],
+  nowS: number,
+): Promise<Result<IssuedCertificate, RequestRefusal>> {
+  const holder = {
+    commonName: "Branchline API",
+    names: new SubjectAlternativeNameExtension(
+      names.map((value) => ({ type: isIP(value) === 0 ? "dns" : "ip", value })),
+    ),
+    usages: [TLS_USAGES[0]],
+  };
+  return issueTo(authority, requestDer, holder, defaultValidity(nowS, CERTIFICATE_DAYS));
+}
+
+function issue(
   authority: Authority,
   requestDer: Uint8Array,
   subject: Subject & { readonly role: Role },
+  validity: Validity,
+): Promise<Result<IssuedCertificate, RequestRefusal>> {
+  const holder = {
+    commonName: `Branchline ${subject.role}`,
+    names: nameExtension(subject),
+    usages: [ROLE_USAGES[subject.role], ...TLS_USAGES],
+  };
+  return issueTo(authority, requestDer, holder, validity);
+}
+
+/** What a certificate says of its holder. */
+type Holder = {
+  readonly commonName: string;
+  readonly names: Extension;
+  readonly usages: readonly string[];
+};
+
+async function issueTo(
+  authority: Authority,
+  requestDer: Uint8Array,
+  holder: Holder,
   validity: Validity,
 ): Promise<Result<IssuedCertificate, RequestRefusal>> {
   const proven = await provenKey(requestDer);
@@ -155,14 +197,14 @@ async function issue(
     signingKey: signer.privateKey,
     signingAlgorithm: SIGNATURE,
     issuer: new X509Certificate(authority.certificateDer).subject,
-    subject: [{ CN: [`Branchline ${subject.role}`] }],
+    subject: [{ CN: [holder.commonName] }],
     serialNumber: serial,
     ...dates(validity),
     extensions: [
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      nameExtension(subject),
-      new ExtendedKeyUsageExtension([ROLE_USAGES[subject.role], ...TLS_USAGES]),
+      holder.names,
+      new ExtendedKeyUsageExtension([...holder.usages]),
       await AuthorityKeyIdentifierExtension.create(signer.publicKey),
     ],
   });

@@ -11,6 +11,7 @@ export function lacking(scene: Scene): readonly string[] {
     scene.devices.map((device) => ({
       deviceId: device.deviceId,
       office: scene.officeOf(device),
+      upwards: scene.organisation.ways.pathUp(scene.officeOf(device)),
       retired: coordinator.isRetired(device.deviceId),
     })),
     scene.orders,

@@ -1,5 +1,6 @@
-import type { DeviceId } from "../../base/ids.ts";
+import type { ContentId, DeviceId } from "../../base/ids.ts";
 import type { PeerEvent, PeerInput } from "../../peer/contract.ts";
+import type { Deployments } from "../../wire/messages.ts";
 import type { SimDevice } from "../device.ts";
 import type { Scene } from "../scene.ts";
 import type { Passing } from "../tap.ts";
@@ -28,6 +29,10 @@ export type Checker = {
   onSent?(device: SimDevice, to: DeviceId, passing: Passing): void;
   /** Bytes of a piece or a manifest reach a device. */
   onReceived?(device: SimDevice, from: DeviceId, passing: Passing): void;
+  /** A device is told by the server what it is to have. */
+  onTaught?(device: SimDevice, said: Deployments): void;
+  /** A device asks another for a part of a content. */
+  onAsked?(device: SimDevice, contentId: ContentId): void;
   /** A device asks its LAN. */
   onQuestion?(device: SimDevice): void;
   /** A device begins anew, and counts from zero. */

@@ -1,7 +1,10 @@
+import { invariant } from "../../base/invariant.ts";
+import type { Prng } from "../../base/prng.ts";
+import { MS } from "../../base/units.ts";
 import { serverClock, skewedClock, wrongClock } from "./clocks.ts";
 import { clone } from "./clone.ts";
 import { fullDisk, hungDisk, rot, slowDisk } from "./disk.ts";
-import type { Fault } from "./fault.ts";
+import { type Fault, pick } from "./fault.ts";
 import { emptyClaims, falseDoubts, falseSpace, flood, mute, useless, wrongPieces } from "./lies.ts";
 import {
   confined,
@@ -14,6 +17,7 @@ import {
   partition,
   rebind,
 } from "./lines.ts";
+import { cancel, pause, reprioritise, retry } from "./operators.ts";
 import { move, originsChange, otherVersion, retyped } from "./people.ts";
 import { crash, crashLoop, sleep } from "./power.ts";
 import { serverAway, serverCrash, serverRestored } from "./server.ts";
@@ -32,6 +36,8 @@ const MILD: readonly Fault[] = [
   serverAway,
   slowDisk,
   skewedClock,
+  pause,
+  reprioritise,
 ];
 
 /** Everything that can go wrong. */
@@ -62,13 +68,50 @@ const HARSH: readonly Fault[] = [
   retyped,
   originsChange,
   clone,
+  retry,
+  cancel,
 ];
 
 /** What a weather has: which faults, and how many of them at least and at most. */
-export const WEATHERS: Readonly<
+const WEATHERS: Readonly<
   Record<Weather, { readonly faults: readonly Fault[]; readonly min: number; readonly max: number }>
 > = {
   none: { faults: [], min: 0, max: 0 },
   mild: { faults: MILD, min: 1, max: 4 },
   harsh: { faults: HARSH, min: 3, max: 14 },
 };
+
+/** A fault lasts this long at least, and is doubled up to so many times. */
+const LASTS_US_MIN = 200 * MS;
+const DOUBLINGS_MAX = 8;
+
+/** Something that is to go wrong. */
+export type PlannedFault = {
+  readonly fault: Fault;
+  /** From the beginning, and for how long. */
+  readonly atUs: number;
+  readonly lastsUs: number;
+};
+
+/**
+ * Draws what goes wrong within a time.
+ *
+ * @param isPossible - Which faults there can be at all; without it all of the weather's.
+ */
+export function drawWeather(
+  prng: Prng,
+  weather: Weather,
+  duringUs: number,
+  isPossible: (fault: Fault) => boolean = () => true,
+): readonly PlannedFault[] {
+  const { faults, min, max } = WEATHERS[weather];
+  const possible = faults.filter(isPossible);
+  const count = possible.length === 0 ? 0 : min + prng.below(max - min + 1);
+  return Array.from({ length: count }, () => {
+    const fault = pick(prng, possible);
+    invariant(fault !== undefined, "there is a fault to pick");
+    // Long ones are rare, short ones frequent.
+    const lastsUs = Math.round(LASTS_US_MIN * 2 ** (prng.below(100 * DOUBLINGS_MAX) / 100));
+    return { fault, atUs: prng.below(duringUs), lastsUs };
+  });
+}

@@ -9,11 +9,12 @@ import type {
 } from "../../transport/association-types.ts";
 import type { Associations } from "../../transport/associations.ts";
 import type { CloseCode } from "../../transport/close-codes.ts";
-import type {
-  EndpointCounters,
-  EndpointInput,
-  EndpointOptions,
-  Target,
+import {
+  type EndpointCounters,
+  type EndpointInput,
+  type EndpointOptions,
+  noCounts,
+  type Target,
 } from "../../transport/endpoint.ts";
 import type { FlowEnd, FlowNetwork, Tie } from "./flow-network.ts";
 
@@ -26,13 +27,7 @@ export type Waiting = {
 
 /** All associations of one program in a world of flows. */
 export class FlowEndpoint implements Associations {
-  readonly counters: EndpointCounters = {
-    malformed: 0,
-    unknownAssociation: 0,
-    wrongSource: 0,
-    badCookie: 0,
-    tooManyHandshakes: 0,
-  };
+  readonly counters: EndpointCounters = noCounts();
   readonly host: string;
   readonly certificate: CertificateFacts | undefined;
   readonly options: EndpointOptions;
@@ -194,6 +189,7 @@ export class FlowEndpoint implements Associations {
       tie,
       side,
       held: [],
+      retrying: false,
       blocks: [],
       flow: undefined,
       queuedBytes: 0,

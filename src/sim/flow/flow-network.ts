@@ -48,6 +48,8 @@ export type FlowEnd = {
   readonly side: 0 | 1;
   /** Messages that the path did not take. */
   readonly held: Uint8Array[];
+  /** Whether it is planned to try again what the path did not take. */
+  retrying: boolean;
   /** Blocks that wait for the first of them, which is on its way. */
   readonly blocks: Waiting[];
   flow: Flow | undefined;
@@ -119,12 +121,14 @@ export class FlowNetwork {
     for (const end of endpoint.ends()) this.#notice(end.tie);
   }
 
-  /** Paths are shut that were open: those who are idle notice it by their keep-alives. */
+  /** Paths are shut that were open: who is idle notices it by keep-alives. Or they are open again. */
   pathsChanged(): void {
     this.#pathVersion += 1;
     for (const endpoint of this.#endpoints.values()) {
       for (const { side, tie } of endpoint.ends()) {
-        if (side === 0 && !this.#isOpen(tie)) this.#notice(tie);
+        if (side === 1 || tie.ends === undefined) continue;
+        if (!this.#isOpen(tie)) this.#notice(tie);
+        else if (tie.silentSinceUs !== undefined) this.#goOn(tie.ends);
       }
     }
   }
@@ -320,16 +324,23 @@ export class FlowNetwork {
   #retry(end: FlowEnd): void {
     const { tie } = end;
     if (tie.silentSinceUs === undefined) this.#notice(tie, SILENCE_US_MAX);
+    if (end.retrying) return;
+    end.retrying = true;
     this.#world.plan(RETRY_US, () => {
+      end.retrying = false;
       if (!end.endpoint.has(end.id) || tie.ends === undefined) return;
-      if (!this.#isOpen(tie)) {
-        this.#retry(end);
-        return;
-      }
-      tie.silentSinceUs = undefined;
+      if (this.#isOpen(tie)) this.#goOn(tie.ends);
+      else this.#retry(end);
+    });
+  }
+
+  /** Everything gets through again. */
+  #goOn(ends: readonly FlowEnd[]): void {
+    for (const end of ends) {
+      end.tie.silentSinceUs = undefined;
       for (const bytes of end.held.splice(0)) this.send(end, bytes);
       this.carry(end);
-    });
+    }
   }
 
   /** An association whose path is shut ends, unless it opens again in time. */
@@ -340,8 +351,7 @@ export class FlowNetwork {
     this.#world.plan(waitUs, () => {
       if (tie.silentSinceUs === undefined || tie.ends === undefined) return;
       if (this.#isOpen(tie)) {
-        tie.silentSinceUs = undefined;
-        for (const end of tie.ends) this.carry(end);
+        this.#goOn(tie.ends);
         return;
       }
       for (const end of tie.ends) {

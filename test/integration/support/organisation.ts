@@ -7,8 +7,8 @@ import { stringify } from "smol-toml";
 import { onTestFinished } from "vitest";
 import { AGENT_ROUTES } from "../../../src/api/agent-routes.ts";
 import type { AgentContentView, AgentStatusView } from "../../../src/api/agent-schemas.ts";
+import type { DeploymentDetail } from "../../../src/api/deployment-schemas.ts";
 import { SERVER_ROUTES } from "../../../src/api/server-routes.ts";
-import type { DeploymentDetail } from "../../../src/api/server-schemas.ts";
 import { type Control, openControl } from "../../../src/cli/parts.ts";
 import type { Address } from "../../../src/effects/network.ts";
 import { Line } from "../../../src/runtime/line.ts";
@@ -27,6 +27,8 @@ export type OrganisationPlan = {
   readonly line?: Address;
   /** Every program on one port instead of the table. */
   readonly singlePort?: number;
+  /** The PostgreSQL database of the server; without one it has its file. */
+  readonly databaseUrl?: string;
 };
 
 /** A content as `publish` tells of it. */
@@ -184,8 +186,9 @@ export class Organisation {
     Object.assign(this, await runForJson<object>(args, this.commands));
   }
 
-  async startServer(): Promise<void> {
-    this.server.program = this.#run(this.server, "server");
+  /** @param environment - What its settings are besides those in its file. */
+  async startServer(environment: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.server.program = this.#run(this.server, "server", environment);
     await waitFor("the server to answer", async () => {
       expectRunning(this.server);
       return await (await this.control(this.server))(SERVER_ROUTES.showServer);
@@ -326,12 +329,17 @@ export class Organisation {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  #run(machine: Machine, program: "agent" | "server"): Program {
-    return Program.start([program, "run", "--data", machine.data], this.commands);
+  #run(
+    machine: Machine,
+    program: "agent" | "server",
+    environment: Readonly<Record<string, string>> = {},
+  ): Program {
+    const args = [program, "run", "--data", machine.data];
+    return Program.start(args, { ...this.commands, environment });
   }
 
   async #writeSettings(machine: Machine): Promise<void> {
-    const { singlePort, line = this.line?.address } = this.#plan;
+    const { singlePort, line = this.line?.address, databaseUrl } = this.#plan;
     const single = singlePort === undefined ? {} : { single_port: singlePort };
     const byLine = line === undefined ? {} : { line: `${line.host}:${line.port}` };
     const network = { address: machine.address, ...single, ...byLine };
@@ -342,6 +350,7 @@ export class Organisation {
             publishers: [join(this.folder, "it.publisher")],
             network,
             storage: { folder: this.storage },
+            ...(databaseUrl === undefined ? {} : { database: { url: databaseUrl } }),
           }
         : { network, server: single };
     await mkdir(machine.data, { mode: 0o700 });

@@ -1,0 +1,209 @@
+// Connects many devices with a server, over the real protocol, and says when each of them hears of its
+// deployments: load.ts AUTHORITY FIRST COUNT. A line on standard input asks, one on standard output answers.
+import { createInterface } from "node:readline";
+import { associationEffects } from "../../src/effects/associations.ts";
+import type { HandshakeOutbox, Side } from "../../src/effects/handshake.ts";
+import { fastestCrypto } from "../../src/runtime/crypto.ts";
+import { Driver, ENDPOINT_TIME } from "../../src/runtime/driver.ts";
+import { issueDeviceCertificate } from "../../src/runtime/identity/authority.ts";
+import type { Identity } from "../../src/runtime/identity/identity.ts";
+import { loadAuthority } from "../../src/runtime/identity/identity-file.ts";
+import { createSigningRequest } from "../../src/runtime/identity/keys.ts";
+import { TlsHandshakes } from "../../src/runtime/tls-handshake.ts";
+import { UdpSockets } from "../../src/runtime/udp.ts";
+import type { AssociationEvent, AssociationOutbox } from "../../src/transport/association-types.ts";
+import { Endpoint, type EndpointInput } from "../../src/transport/endpoint.ts";
+import { decodeMessage, encodeMessage } from "../../src/wire/messages.ts";
+import { deviceAt, hostAt, OFFICE_DEVICES, SERVER_HOST, SERVER_PORT } from "./client-hosts.ts";
+
+/** How many handshakes are under way at a time: the server has room for 256. */
+const CONNECTING_MAX = 96;
+
+/** The number of `deployments` messages, as it stands behind the head of their array. */
+const DEPLOYMENTS_NUMBER = 9;
+
+const [authorityFile = "", first = "0", count = "0"] = process.argv.slice(2);
+const nowS = (): number => Math.floor(Date.now() / 1_000);
+const authority = await loadAuthority(authorityFile);
+// One key does for all of them: the certificates differ.
+const { privateKeyPem, requestDer } = await createSigningRequest();
+const policy = {
+  expected: { roles: ["server"], id: authority.organisation },
+  allowNone: false,
+  expiredGraceS: 0,
+  revokedSerials: new Set<string>(),
+} as const;
+
+/** When each device heard, in microseconds of the machine's counting clock. */
+let heardUs: number[] = [];
+let up = 0;
+let lost = 0;
+
+/** The devices of one office: they share an address. */
+class Office {
+  readonly #driver: Driver<EndpointInput, AssociationOutbox>;
+  readonly #endpoint: Endpoint;
+  readonly #identities = new Map<number, Identity>();
+  readonly #devices = new Map<number, number>();
+  readonly #waiting = new Map<number, (isUp: boolean) => void>();
+  readonly #host: string;
+  /** Whose handshake it is that begins while an association is made. */
+  #connecting: Identity | undefined;
+
+  static async open(number: number): Promise<Office> {
+    const opened: { office?: Office } = {};
+    const onInput = (input: EndpointInput): void => opened.office?.input(input);
+    const host = hostAt(number);
+    const sockets = await UdpSockets.open({
+      address: host,
+      ports: { "message-small": 0 },
+      native: false,
+      onInput,
+    });
+    const office = new Office(host, sockets, await fastestCrypto());
+    opened.office = office;
+    office.#driver.start();
+    return office;
+  }
+
+  private constructor(
+    host: string,
+    sockets: UdpSockets,
+    crypto: Awaited<ReturnType<typeof fastestCrypto>>,
+  ) {
+    this.#host = host;
+    this.#endpoint = new Endpoint({ crypto, inboundPolicy: () => policy, singlePort: true });
+    const running = new Map<number, TlsHandshakes>();
+    const handshakes: HandshakeOutbox = {
+      handshakeStart: (key: number, side: Side, anonymous: boolean) => {
+        const identity = this.#identities.get(key) ?? this.#connecting;
+        if (identity === undefined) return;
+        const onInput = (input: EndpointInput): void => this.#driver.input(input);
+        const one = new TlsHandshakes({ identity, wallS: nowS, onInput });
+        running.set(key, one);
+        one.handshakeStart(key, side, anonymous);
+      },
+      handshakeFeed: (key, bytes) => running.get(key)?.handshakeFeed(key, bytes),
+      handshakeEnd: (key) => {
+        running.get(key)?.close();
+        running.delete(key);
+      },
+    };
+    const outbox: AssociationOutbox = {
+      ...associationEffects(sockets, handshakes),
+      report: (event) => this.#onEvent(event),
+    };
+    this.#driver = new Driver(this.#endpoint, outbox, ENDPOINT_TIME);
+  }
+
+  input(input: EndpointInput): void {
+    this.#driver.input(input);
+  }
+
+  /** Connects a device; says whether it came to that. */
+  async connect(index: number): Promise<boolean> {
+    const issued = await issueDeviceCertificate(authority, requestDer, deviceAt(index), nowS());
+    if (!issued.ok) return false;
+    const { certificateDer } = issued.value;
+    const identity = { privateKeyPem, certificateDer, authorityDer: authority.certificateDer };
+    const target = {
+      host: SERVER_HOST,
+      ports: { kind: "single", port: SERVER_PORT },
+      policy,
+    } as const;
+    return await new Promise((resolve) => {
+      this.#driver.act((nowUs, outbox) => {
+        this.#connecting = identity;
+        const association = this.#endpoint.connect(nowUs, target, outbox);
+        this.#connecting = undefined;
+        this.#identities.set(association, identity);
+        this.#devices.set(association, index);
+        this.#waiting.set(association, resolve);
+      });
+    });
+  }
+
+  #onEvent(event: AssociationEvent): void {
+    const { association } = event;
+    const index = this.#devices.get(association);
+    if (index === undefined) return;
+    if (event.kind === "message-received" && event.bytes[1] === DEPLOYMENTS_NUMBER) {
+      if (decodeMessage(event.bytes)?.kind === "deployments") {
+        heardUs.push(Number(process.hrtime.bigint() / 1_000n));
+      }
+    } else if (event.kind === "association-up") {
+      up += 1;
+      this.#identities.delete(association);
+      setImmediate(() => this.#register(association, index));
+    } else if (event.kind === "association-down") {
+      if (event.wasUp) {
+        lost += 1;
+        void keepConnecting(this, index);
+      }
+      this.#settle(association, false);
+    }
+  }
+
+  #register(association: number, index: number): void {
+    const bytes = encodeMessage({
+      ...{
+        kind: "register",
+        productVersion: "0.1.0",
+        hostName: `pc-${index}`,
+        hosts: [this.#host],
+      },
+      ...{ portOffset: 0, bootId: 1, machineId: `machine-${index}`, witnesses: [] },
+      facts: FACTS,
+      attributes: [{ name: "os", value: "linux" }],
+    });
+    this.#driver.act((nowUs, outbox) => {
+      this.#endpoint.sendMessage(nowUs, association, bytes, outbox);
+    });
+    this.#settle(association, true);
+  }
+
+  #settle(association: number, isUp: boolean): void {
+    this.#waiting.get(association)?.(isUp);
+    this.#waiting.delete(association);
+  }
+}
+
+const FACTS = {
+  freeBytes: 2 ** 38,
+  usableBytes: 2 ** 37,
+  preferred: false,
+  desktop: true,
+  serverOs: false,
+  uptimeS: 3_600,
+};
+
+/** Connects a device, as often as it takes. */
+async function keepConnecting(office: Office, index: number): Promise<void> {
+  while (!(await office.connect(index))) await new Promise((resolve) => setTimeout(resolve, 500));
+}
+
+const offices = new Map<number, Office>();
+const indexes = Array.from({ length: Number(count) }, (_, place) => Number(first) + place);
+const connectNext = async (): Promise<void> => {
+  for (let index = indexes.shift(); index !== undefined; index = indexes.shift()) {
+    const number = Math.floor(index / OFFICE_DEVICES);
+    const office = offices.get(number) ?? (await Office.open(number));
+    offices.set(number, office);
+    await keepConnecting(office, index);
+  }
+};
+// Each office's socket is opened before several of its devices ask for it at once.
+for (const index of indexes) {
+  const number = Math.floor(index / OFFICE_DEVICES);
+  if (!offices.has(number)) offices.set(number, await Office.open(number));
+}
+void Promise.all(Array.from({ length: CONNECTING_MAX }, connectNext));
+
+const lines = createInterface({ input: process.stdin });
+lines.on("close", () => process.exit());
+lines.on("line", (line) => {
+  if (line === "forget") heardUs = [];
+  process.stdout.write(
+    `${JSON.stringify({ up, lost, heardUs: line === "heard" ? heardUs : [], count: heardUs.length })}\n`,
+  );
+});

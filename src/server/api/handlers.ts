@@ -1,0 +1,141 @@
+import type { SERVER_ROUTES } from "../../api/server-routes.ts";
+import type { ServerView } from "../../api/server-schemas.ts";
+import { PRODUCT_VERSION, PROTOCOL_VERSION } from "../../base/constants.ts";
+import type { Answer, Command } from "../../coordinator/contract.ts";
+import type { Coordinator } from "../../coordinator/coordinator.ts";
+import { RequestRefused } from "../../runtime/http/problem.ts";
+import type { Caller, HttpHandlers } from "../../runtime/http/route.ts";
+import type { ServerDatabase } from "../database.ts";
+import { deploymentHandlers } from "./deployment-handlers.ts";
+import { listHandlers } from "./lists.ts";
+import { selectPage } from "./paging.ts";
+import { contentOf, refusal } from "./refusals.ts";
+import { topologyHandlers } from "./topology-handlers.ts";
+import { contentView, deviceView } from "./views.ts";
+import type { Webhooks } from "./webhooks.ts";
+
+/** What the server's API stands on. */
+export type ServerApi = {
+  readonly coordinator: Coordinator;
+  /** Has the coordinator carry out a command; answers once what it changed is durable. */
+  readonly command: (command: Command, caller: Caller) => Promise<Answer>;
+  readonly database: ServerDatabase;
+  readonly webhooks: Webhooks;
+  readonly organisation: string;
+  /** Of the authority's certificate. */
+  readonly fingerprint: string;
+  readonly epoch: number;
+  readonly wallMs: () => number;
+};
+
+type Handlers = HttpHandlers<typeof SERVER_ROUTES>;
+
+/** The operations of the server's API. */
+export function createServerHandlers(api: ServerApi): Handlers {
+  const { coordinator, database, wallMs } = api;
+  return {
+    ...topologyHandlers(api),
+    showServer: () => serverView(api),
+    ...listHandlers(coordinator, wallMs),
+    showContent: async ({ params }) => {
+      const content = contentOf(coordinator, params.contentId);
+      const fileList = [...(await database.contentFiles(content.contentId))];
+      return { ...contentView(content), fileList };
+    },
+    ...deviceHandlers(api),
+    ...originHandlers(api),
+    ...topologyHandlers(api),
+    ...deploymentHandlers(api),
+    regenerateSecurityKey: async () => ({
+      securityKey: await database.securityKeys.regenerate(wallMs()),
+    }),
+    ...webhookHandlers(api),
+    listTokens: () => ({ tokens: [...database.tokens.list()] }),
+    createToken: ({ body }) => database.tokens.create(body, wallMs()),
+    revokeToken: ({ params }) => database.tokens.revoke(params.tokenId),
+  };
+}
+
+function deviceHandlers({
+  coordinator,
+  command,
+  wallMs,
+}: ServerApi): Pick<Handlers, "showDevice" | "pardonDevice"> {
+  return {
+    showDevice: ({ params }) => {
+      const device = coordinator.device(params.deviceId);
+      if (device === undefined) {
+        const detail = `No device ${params.deviceId} is enrolled: check its id.`;
+        throw new RequestRefused(404, "device-unknown", detail);
+      }
+      const { machineId, seenHost, deviceId } = device;
+      const accusations = coordinator.accusations(deviceId).map(({ accused: _, ...one }) => ({
+        ...one,
+        reporterHostName: coordinator.device(one.reporter)?.hostName ?? "",
+      }));
+      return { ...deviceView(device, wallMs()), machineId, seenHost, accusations };
+    },
+    pardonDevice: async ({ params, caller }) => {
+      const answer = await command({ kind: "pardon", deviceId: params.deviceId }, caller);
+      if (answer.kind !== "pardoned") throw refusal(answer);
+      return { deviceId: params.deviceId };
+    },
+  };
+}
+
+function originHandlers(
+  api: ServerApi,
+): Pick<Handlers, "listOrigins" | "addOrigin" | "removeOrigin"> {
+  const change = async (command: Command, caller: Caller) => {
+    const answer = await api.command(command, caller);
+    if (answer.kind !== "origins-changed") throw refusal(answer);
+    return { origins: [...answer.origins] };
+  };
+  return {
+    listOrigins: () => ({ origins: [...api.coordinator.origins()] }),
+    addOrigin: ({ body: { kind, location }, caller }) => {
+      const said = kind === undefined ? {} : { originKind: kind };
+      return change({ kind: "add-origin", location, ...said }, caller);
+    },
+    removeOrigin: ({ body, caller }) =>
+      change({ kind: "remove-origin", location: body.location }, caller),
+  };
+}
+
+function webhookHandlers({
+  webhooks,
+}: ServerApi): Pick<
+  Handlers,
+  "listWebhooks" | "addWebhook" | "removeWebhook" | "testWebhook" | "listDeliveries"
+> {
+  return {
+    listWebhooks: () => ({ webhooks: webhooks.list() }),
+    addWebhook: ({ body }) => webhooks.add(body),
+    removeWebhook: ({ params }) => webhooks.remove(params.webhookId),
+    testWebhook: ({ params }) => webhooks.test(params.webhookId),
+    listDeliveries: async ({ params, query }) => {
+      const { entries, ...page } = selectPage(
+        {
+          entries: await webhooks.deliveries(params.webhookId),
+          matches: ({ state }) => query.state === undefined || state === query.state,
+          sorts: { created: ({ createdAtMs }) => createdAtMs },
+          id: ({ deliveryId }) => deliveryId,
+          order: "-created",
+        },
+        query,
+      );
+      return { deliveries: [...entries], ...page };
+    },
+  };
+}
+
+function serverView({ coordinator, organisation, fingerprint, epoch }: ServerApi): ServerView {
+  return {
+    organisation,
+    productVersion: PRODUCT_VERSION,
+    protocolVersion: PROTOCOL_VERSION,
+    fingerprint,
+    epoch,
+    devices: coordinator.counts(),
+  };
+}
