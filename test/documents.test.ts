@@ -42,7 +42,9 @@ import * as messages from "../src/wire/messages.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 const protocol = read("docs/protocol.md");
-const rules = [...protocol.matchAll(/^\*\*([A-Z]{2}\d+)\*\* /gm)].map(([, rule = ""]) => rule);
+const rules = [protocol, read("docs/branchcache.md")].flatMap((page) =>
+  [...page.matchAll(/^\*\*([A-Z]{2}\d+)\*\* /gm)].map(([, rule = ""]) => rule),
+);
 const tests = [...filesIn("src"), ...filesIn("test")].filter((file) =>
   /\.(test|contract)\.ts$/.test(file),
 );
