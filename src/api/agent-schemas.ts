@@ -113,6 +113,8 @@ export const PieceSourceView = exact({
   host: Type.Optional(Type.String()),
   office: Type.Optional(Type.String()),
   location: Type.Optional(Type.String()),
+  /** Over what it came: inside an office Foreground, between offices Background. */
+  protocol: Type.Enum(["foreground", "background", "https", "http", "file", "none"]),
 });
 
 /** Pieces that came from one source for one reason; both ends are part of the range. */

@@ -97,19 +97,35 @@ function explanationText({
   if (ranges.length === 0) return title;
   const totalRows = totals.map((total) => [
     sourceText(total.source),
+    protocolText(total.source),
     String(total.pieces),
     sizeText(total.bytes),
   ]);
   const rangeRows = ranges.map(({ first, last, source, reason }) => [
     first === last ? String(first) : `${first}-${last}`,
     sourceText(source),
+    protocolText(source),
     reason,
   ]);
   return [
     title,
-    textTable([["From", "Pieces", "Bytes"], ...totalRows]),
-    textTable([["Pieces", "From", "Why"], ...rangeRows]),
+    textTable([["From", "Over", "Pieces", "Bytes"], ...totalRows]),
+    textTable([["Pieces", "From", "Over", "Why"], ...rangeRows]),
   ].join("\n\n");
+}
+
+function protocolText({ protocol }: PieceSourceView): string {
+  switch (protocol) {
+    case "none":
+      return "";
+    case "foreground":
+    case "background":
+      return `${protocol.charAt(0).toUpperCase()}${protocol.slice(1)}`;
+    case "file":
+      return protocol;
+    default:
+      return protocol.toUpperCase();
+  }
 }
 
 function sourceText({ kind, deviceId, host, office, location }: PieceSourceView): string {

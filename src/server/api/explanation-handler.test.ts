@@ -37,7 +37,7 @@ test("D4: a device that is there says itself from whom each piece came", async (
 
   const view = await explain("c1000000");
 
-  const source = { kind: "origin", location: "https://cdn.example/?[31m" };
+  const source = { kind: "origin", location: "https://cdn.example/?[31m", protocol: "https" };
   expect(view).toMatchObject({ deviceId: DEVICE, hostName: "pc-1", name: "tool", answer: "told" });
   expect(view.ranges).toEqual([{ first: 1, last: 3, source, reason: "no device has it?" }]);
   expect(view.totals).toEqual([{ source, pieces: 3, bytes: 900 }]);
@@ -64,7 +64,9 @@ test("what leads nowhere in an answer is left out", async () => {
 
   const view = await explain();
 
-  expect(view.ranges).toEqual([{ first: 1, last: 1, source: { kind: "unknown" }, reason: "why" }]);
+  expect(view.ranges).toEqual([
+    { first: 1, last: 1, source: { kind: "unknown", protocol: "none" }, reason: "why" },
+  ]);
   expect(view.totals).toEqual([]);
 });
 

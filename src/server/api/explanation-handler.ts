@@ -4,6 +4,7 @@ import type { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { Answer } from "../../coordinator/contract.ts";
 import { type ProgressRow, totalOf } from "../../coordinator/state.ts";
 import { plainText } from "../../coordinator/text.ts";
+import { protocolOf } from "../../peer/source-protocol.ts";
 import type { HttpHandlers } from "../../runtime/http/route.ts";
 import type { ExplanationPart, PieceSource } from "../../wire/messages.ts";
 import type { ServerApi } from "./handlers.ts";
@@ -78,9 +79,10 @@ function explained({ pieces, sources, reasons, ranges, totals, nextPiece }: Expl
   };
 }
 
-function sourceView({ kind, ...places }: PieceSource): PieceSourceView {
+function sourceView(source: PieceSource): PieceSourceView {
+  const { kind, ...places } = source;
   const plain = Object.entries(places).map(([name, place]) => [name, plainText(place, 1_024)]);
-  return { kind, ...Object.fromEntries(plain) };
+  return { kind, ...Object.fromEntries(plain), protocol: protocolOf(source) };
 }
 
 function reportedView(row: ProgressRow): ReportedView {
