@@ -48,5 +48,57 @@ export const DeviceExplanation = exact({
   reported: Type.Optional(ReportedView),
 });
 
+const counts = {
+  /** Devices that a deployment brings the content to; of several contents each pair counts. */
+  wanted: Count,
+  /** Of these, how many have it, fetch it, wait for it, and have failed. */
+  complete: Count,
+  fetching: Count,
+  waiting: Count,
+  failed: Count,
+  /** What came from other contents in the devices' own caches, and crossed nothing. */
+  cacheInBytes: Count,
+  /** From devices of the same office. */
+  lanInBytes: Count,
+  /** Over the line, from devices of other offices. */
+  wanInBytes: Count,
+  /** From hosted caches. */
+  hostedInBytes: Count,
+  /** From the CDN or file storage. */
+  originInBytes: Count,
+  /** Served to other devices, over LAN and line. */
+  servedBytes: Count,
+};
+
+/** By what the distribution is broken down. */
+export const DistributionBy = Type.Enum(["office", "type", "content", "device"], {
+  description: "By what to break down; offices hold the sums of all offices below them.",
+});
+
+/** How something stands: an office with those below it, a content type, a content or a device. */
+export const DistributionView = exact({
+  office: Type.Optional(Type.String()),
+  parent: Type.Optional(Type.String()),
+  /** How many offices lie above it. */
+  depth: Type.Optional(Count),
+  type: Type.Optional(Type.String()),
+  contentId: Type.Optional(ContentIdText),
+  name: Type.Optional(Type.String()),
+  version: Type.Optional(Type.String()),
+  deviceId: Type.Optional(DeviceIdText),
+  hostName: Type.Optional(Type.String()),
+  present: Type.Optional(Type.Boolean()),
+  /** How many devices are enrolled there. */
+  devices: Type.Optional(Count),
+  /** How many contents these are. */
+  contents: Type.Optional(Count),
+  ...counts,
+});
+
+/** The sums of all that was asked about. */
+export const DistributionSums = exact(counts);
+
+export type DistributionView = Static<typeof DistributionView>;
+export type DistributionSums = Static<typeof DistributionSums>;
 export type ReportedView = Static<typeof ReportedView>;
 export type DeviceExplanation = Static<typeof DeviceExplanation>;

@@ -7,6 +7,7 @@ import { addContentCommands } from "./commands/content.ts";
 import { addDemoCommand } from "./commands/demo.ts";
 import { addDeploymentCommands } from "./commands/deployment.ts";
 import { addDeviceCommands } from "./commands/device.ts";
+import { addDistributionCommand } from "./commands/distribution.ts";
 import { addExplainCommand } from "./commands/explain.ts";
 import { addGroupCommands } from "./commands/group.ts";
 import { addLedgerCommand } from "./commands/ledger.ts";
@@ -56,6 +57,7 @@ export function createProgram(host: CommandHost): Command {
   addStorageCommands(program, host);
   addOriginCommands(program, host);
   addExplainCommand(program, host);
+  addDistributionCommand(program, host);
   addNetperfCommands(program, host);
   addDemoCommand(program, host);
   addSelftestCommand(program, host);

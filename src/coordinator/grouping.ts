@@ -45,7 +45,7 @@ export function changeGroup(
 
 /** Removes a group that no deployment names. */
 export function removeGroup(
-  { groups, deployments, audit }: Parts,
+  { groups, deployments, audit, rollout }: Parts,
   { name }: Extract<Command, { kind: "remove-group" }>,
   by: By,
   outbox: CoordinatorOutbox,
@@ -65,6 +65,7 @@ export function removeGroup(
   const row = { atMs: by.wallMs, who: by.who, action: "group-remove", subject: name };
   audit.write({ ...row, before: { devices: before.size } }, outbox);
   groups.remove(name, outbox);
+  rollout.targetsChanged(by.nowUs);
   return { kind: "group-changed", name, devices: 0, present: 0 };
 }
 

@@ -29,7 +29,7 @@ export type LedgerStanding = LedgerRow & {
 
 /** The ledger of all contents, or of one; contents in the order of publication. */
 export function ledgerOf(
-  { publications, rollout, roster }: Parts,
+  { publications, rollout, roster }: Pick<Parts, "publications" | "rollout" | "roster">,
   contentId?: ContentId,
 ): readonly LedgerStanding[] {
   const positions = new Map(roster.offices.specs().map(({ name }, index) => [name, index]));
@@ -41,14 +41,13 @@ export function ledgerOf(
       const rows = rollout.ledger.rows(content.contentId);
       if (rows.length === 0) return [];
       const holders = new Map<string, number>();
-      for (const { deviceId, office } of rollout.holders(content.contentId)) {
-        if (deviceId === content.publishedBy) continue;
+      for (const [office, tally] of rollout.tallies.of(content.contentId)) {
         const path = roster.offices.path(office);
-        for (const { name } of path) holders.set(name, (holders.get(name) ?? 0) + 1);
+        for (const { name } of path) holders.set(name, (holders.get(name) ?? 0) + tally.holders);
       }
-      const claimants = [...rollout.progressOf(content.contentId).values()].filter(
-        ({ rvp, deviceId }) => rvp && roster.isPresent(deviceId),
-      );
+      const claimants = rollout
+        .claimants(content.contentId)
+        .filter(({ deviceId }) => roster.isPresent(deviceId));
       // The first counts, as elsewhere, where several say that they fetch for an office.
       const rvps = new Map(claimants.toReversed().map((progress) => [progress.office, progress]));
       return [...rows]

@@ -39,6 +39,8 @@ export class Roster {
   /** Devices whose rows have changed since they were last persisted. */
   readonly #unsaved = new Set<DeviceId>();
   readonly #shunned = new Set<DeviceId>();
+  /** Told of each device that is new, has moved, or is something else than before. */
+  onChange: (before: DeviceRow | undefined, after: DeviceRow) => void = () => {};
 
   constructor(devices: readonly DeviceRow[], offices: Offices, epoch: number) {
     this.offices = offices;
@@ -109,6 +111,7 @@ export class Roster {
   enrol(device: DeviceRow, outbox: CoordinatorOutbox): void {
     this.#devices.set(device.deviceId, device);
     this.directories.moved(device.deviceId, undefined, device.office);
+    this.onChange(undefined, device);
     outbox.persist({ kind: "device-put", device });
   }
 
@@ -254,9 +257,23 @@ export class Roster {
   #touch(deviceId: DeviceId, changed: Partial<DeviceRow>): void {
     const device = this.#devices.get(deviceId);
     if (device === undefined) return;
-    this.#devices.set(deviceId, { ...device, ...changed });
+    const after = { ...device, ...changed };
+    this.#devices.set(deviceId, after);
+    if (isOtherwise(device, after)) this.onChange(device, after);
     this.#unsaved.add(deviceId);
   }
+}
+
+/** Whether deployments and offices may see a device otherwise than before. */
+function isOtherwise(before: DeviceRow, after: DeviceRow): boolean {
+  return (
+    before.office !== after.office ||
+    before.retiredAtMs !== after.retiredAtMs ||
+    before.hostName !== after.hostName ||
+    before.productVersion !== after.productVersion ||
+    before.facts.serverOs !== after.facts.serverOs ||
+    JSON.stringify(before.attributes) !== JSON.stringify(after.attributes)
+  );
 }
 
 /** What a machine says of itself, fit for tables; of each name the first. */

@@ -8,6 +8,7 @@ import type { ServerDatabase } from "../database.ts";
 import type { FileStorage } from "../storage/file-storage.ts";
 import { deploymentHandlers } from "./deployment-handlers.ts";
 import { explanationHandler } from "./explanation-handler.ts";
+import { insightHandlers } from "./insight-lists.ts";
 import { listHandlers } from "./lists.ts";
 import { selectPage } from "./paging.ts";
 import { contentOf, deviceOf, refusal } from "./refusals.ts";
@@ -44,6 +45,7 @@ export function createServerHandlers(api: ServerApi): Handlers {
     showServer: () => serverView(api),
     ...listHandlers(coordinator, wallMs),
     ...explanationHandler(api),
+    ...insightHandlers(api),
     showContent: async ({ params }) => {
       const content = contentOf(coordinator, params.contentId);
       const fileList = [...(await database.contentFiles(content.contentId))];

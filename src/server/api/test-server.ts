@@ -134,11 +134,11 @@ export class TestServer {
   }
 
   /** Enrols one more device, which is not there afterwards. */
-  enrol(hostName: string): void {
+  enrol(hostName: string, host = "10.1.0.9"): void {
     this.#strangers += 1;
     const association = 1_000 + this.#strangers;
     const message = { ...ENROL, hostName, machineId: hostName };
-    this.input({ kind: "stranger-message", association, host: "10.1.0.9", message });
+    this.input({ kind: "stranger-message", association, host, message });
     const none = Uint8Array.of();
     this.input({
       kind: "enrolment-decided",
