@@ -17,6 +17,7 @@ import {
   ServerView,
   VersionFitWord,
 } from "./server-schemas.ts";
+import { STORAGE_ROUTES } from "./storage-routes.ts";
 import { TokenInput, TokenMade, TokenView, UuidText } from "./token-schemas.ts";
 import { TOPOLOGY_ROUTES } from "./topology-routes.ts";
 import {
@@ -157,6 +158,7 @@ export const SERVER_ROUTES = {
     response: OfficesResult,
   }),
   ...DEPLOYMENT_ROUTES,
+  ...STORAGE_ROUTES,
   regenerateSecurityKey: route({
     method: "POST",
     path: "/api/v1/security-keys",

@@ -6,6 +6,7 @@ import type { Clones } from "./clones.ts";
 import { type Answer, type Command, type CoordinatorOutbox, refused } from "./contract.ts";
 import { deploy } from "./deploy.ts";
 import type { Deployments } from "./deployments.ts";
+import type { FileStorage } from "./file-storage.ts";
 import { changeGroup, removeGroup } from "./grouping.ts";
 import type { Groups } from "./groups.ts";
 import type { ManifestRequests } from "./manifest-requests.ts";
@@ -27,6 +28,7 @@ export type Parts = {
   readonly groups: Groups;
   readonly audit: Audit;
   readonly origins: Origins;
+  readonly fileStorage: FileStorage;
   readonly policies: Policies;
   readonly accusations: Accusations;
   readonly clones: Clones;
@@ -57,6 +59,8 @@ export function obey(parts: Parts, command: Command, by: By, outbox: Coordinator
     case "add-origin":
     case "remove-origin":
       return changeOrigins(parts, command, by, outbox);
+    case "set-file-storage":
+      return setFileStorage(parts, command, by, outbox);
     case "pardon":
       return pardon(parts, command.deviceId, by, outbox);
     default:
@@ -81,6 +85,26 @@ function changeOrigins(
   audit.write({ atMs: wallMs, who, action, subject, before, after }, outbox);
   policies.generalChanged();
   return { kind: "origins-changed", origins: after };
+}
+
+function setFileStorage(
+  { fileStorage, policies, audit }: Parts,
+  { storage }: Extract<Command, { kind: "set-file-storage" }>,
+  { who, wallMs }: By,
+  outbox: CoordinatorOutbox,
+): Answer {
+  const before = fileStorage.row;
+  if (before === undefined && storage === undefined) {
+    const reason = "No file storage is configured: there is nothing to clear.";
+    return refused("storage-not-configured", reason);
+  }
+  const after = storage === undefined ? undefined : { ...storage, configuredAtMs: wallMs };
+  fileStorage.set(after, outbox);
+  const action = after === undefined ? "clear-file-storage" : "set-file-storage";
+  const subject = after?.location ?? before?.location ?? "";
+  audit.write({ atMs: wallMs, who, action, subject, before, after }, outbox);
+  policies.generalChanged();
+  return { kind: "file-storage-changed", ...(after === undefined ? {} : { storage: after }) };
 }
 
 function originOf({ originKind, location }: Extract<Command, { kind: "add-origin" }>) {

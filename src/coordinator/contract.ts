@@ -1,7 +1,14 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Finding, OfficeSpec } from "../topology/office.ts";
 import type { Message, Origin, OriginKind } from "../wire/messages.ts";
-import type { Change, ContentFacts, ContentFile, Priority, Targets } from "./state.ts";
+import type {
+  Change,
+  ContentFacts,
+  ContentFile,
+  FileStorageRow,
+  Priority,
+  Targets,
+} from "./state.ts";
 import type { TopologyChange } from "./topology-changes.ts";
 
 /** What became of a request for an identity. Certificates are DER. */
@@ -81,6 +88,11 @@ export type Command =
       readonly location: string;
     }
   | { readonly kind: "remove-origin"; readonly location: string }
+  /** Says where packages are kept; it has been tried. Without a storage: nowhere. */
+  | {
+      readonly kind: "set-file-storage";
+      readonly storage?: Omit<FileStorageRow, "configuredAtMs">;
+    }
   /** Trusts a shunned device again, and forgets what was said against it. */
   | { readonly kind: "pardon"; readonly deviceId: string };
 
@@ -105,6 +117,7 @@ export type Answer =
       readonly present: number;
     }
   | { readonly kind: "origins-changed"; readonly origins: readonly Origin[] }
+  | { readonly kind: "file-storage-changed"; readonly storage?: FileStorageRow }
   | { readonly kind: "pardoned" }
   | {
       readonly kind: "refused";
@@ -138,7 +151,8 @@ export type RefusalCode =
   | "origin-malformed"
   | "origin-duplicate"
   | "origin-unknown"
-  | "too-many-origins";
+  | "too-many-origins"
+  | "storage-not-configured";
 
 /** The answer to a command that is not carried out. */
 export function refused(

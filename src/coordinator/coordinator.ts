@@ -11,6 +11,7 @@ import { CLOSE_CODES, type CoordinatorInput, type CoordinatorOutbox } from "./co
 import { Deployments } from "./deployments.ts";
 import { onAccusation, onManifestWanted, onRegister, refuseClone } from "./devices.ts";
 import { Enrolments } from "./enrolments.ts";
+import { FileStorage } from "./file-storage.ts";
 import { Groups } from "./groups.ts";
 import { type LedgerStanding, ledgerOf } from "./ledger-view.ts";
 import { ManifestRequests } from "./manifest-requests.ts";
@@ -60,6 +61,7 @@ function partsOf(setup: CoordinatorSetup): Parts {
   });
   const roster = new Roster(state.devices, offices, state.epoch);
   const origins = new Origins(state.origins);
+  const fileStorage = new FileStorage(state.fileStorage);
   const groups = new Groups(state.groups);
   const zoneOffsetMs = setup.zoneOffsetMs ?? onlyUtc;
   const deployments = new Deployments(state.deployments, {
@@ -87,6 +89,7 @@ function partsOf(setup: CoordinatorSetup): Parts {
     groups,
     audit: new Audit(state.epoch),
     origins,
+    fileStorage,
     policies,
     zoneOffsetMs,
     accusations: new Accusations(state.accusations),
@@ -181,6 +184,11 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
   /** Where packages can be had when no device has them, in the order in which they are asked. */
   origins(): readonly Origin[] {
     return this.#parts.origins.list();
+  }
+
+  /** Where packages are kept, and whether that is configured at all. */
+  get fileStorage(): Pick<FileStorage, "isConfigured" | "row"> {
+    return this.#parts.fileStorage;
   }
 
   /** What has come into each office of each content, or of one. */

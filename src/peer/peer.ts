@@ -484,9 +484,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#policy = policy;
     this.#memory.keep(act, policy);
     this.#core.shunned = new Set(policy.shunned);
-    for (const link of this.#core.links.values()) {
+    for (const link of this.#core.links.values())
       if (this.#core.shunned.has(link.deviceId)) this.#uploads.onLinkDown(link);
-    }
+    this.#server.paceReports(policy.reportMs);
     this.#evictions.onPolicy(act, policy.keep);
     this.#claims.refresh(act);
     this.#downloads.onTick(act);

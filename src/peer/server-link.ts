@@ -10,8 +10,8 @@ import { type Act, type Core, report, say, serverPolicy } from "./core.ts";
 /** How long to wait after a connection to the server failed, at first and at most. */
 const BACKOFF_US = { min: 500 * MS, max: 15 * SECOND } as const;
 
-/** How often the server is told of progress. */
-const PROGRESS_US = 500 * MS;
+/** How often the server is told of progress, unless it wants it less often. */
+const REPORT_MS = 500;
 
 /** How much of a manifest one message brings to the server. */
 const PART_BYTES = 32 * KIB;
@@ -33,6 +33,7 @@ export class ServerLink {
   #state: State = { kind: "waiting", untilUs: 0 };
   #backoffUs: number = BACKOFF_US.min;
   #progressAtUs = Number.POSITIVE_INFINITY;
+  #reportUs: number = REPORT_MS * MS;
   #lastCode = "";
 
   constructor(core: Core) {
@@ -82,10 +83,15 @@ export class ServerLink {
     report(act, { kind: "server-lost", code: event.code, reason: event.reason });
   }
 
+  /** The server wants to hear of progress at most so often (PO6). */
+  paceReports(reportMs: number = REPORT_MS): void {
+    this.#reportUs = reportMs * MS;
+  }
+
   /** Something about a content has changed that the server is to hear of. */
   noteProgress(act: Act, entry: ContentEntry, now = false): void {
     entry.unreported = true;
-    const atUs = act.nowUs + (now ? 0 : PROGRESS_US);
+    const atUs = act.nowUs + (now ? 0 : this.#reportUs);
     this.#progressAtUs = Math.min(this.#progressAtUs, atUs);
   }
 

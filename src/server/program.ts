@@ -24,6 +24,7 @@ import { serverFiles } from "./files.ts";
 import { judgeManifest } from "./manifest-judge.ts";
 import { OriginFiller } from "./origin-filler.ts";
 import type { ServerSettings } from "./settings.ts";
+import { FileStorage } from "./storage/file-storage.ts";
 import { Transport } from "./transport.ts";
 
 /** What a program is run with. */
@@ -62,20 +63,7 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   };
   const answers = new Answers();
   const tell = (input: CoordinatorInput): void => brain.input(input);
-  const transport = await Transport.open(settings, {
-    identity: certificates.identity,
-    ports: portsOf(settings),
-    log,
-    onInput: (input) => {
-      if (input.kind !== "message" || input.message.kind !== "renew") return tell(input);
-      const { association, deviceId, message } = input;
-      if (coordinator.isRetired(deviceId)) return tell(input);
-      void certificates.renew(deviceId, message.request).then((answer) => {
-        log.info({ deviceId, outcome: answer.kind }, "renewal-decided");
-        transport.send(association, encodeMessage(answer));
-      }, fail);
-    },
-  });
+  const transport = await openTransport(settings, { coordinator, certificates, log, tell, fail });
   stack.defer(() => transport.close());
   const parts = { database, certificates, publishers, transport, answers, log, tell, fail };
   const filler = new OriginFiller(settings.storage.folder, coordinator, log);
@@ -101,9 +89,15 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     () => committer.commit(),
   );
   stack.defer(() => brain.stop());
+  const fileStorage = new FileStorage({
+    configured: () => coordinator.fileStorage.row,
+    secretFile: files.storageSecret,
+  });
+  stack.defer(() => fileStorage.close());
   const api = {
     coordinator,
     database,
+    fileStorage,
     webhooks: live.webhooks,
     organisation: certificates.organisation,
     fingerprint: certificates.fingerprint,
@@ -140,6 +134,31 @@ async function openDatabase(
   const onEnd = (): void => void setTimeout(() => database.giveUp(), END_WAIT_MS).unref();
   signal.addEventListener("abort", onEnd, { once: true });
   return database;
+}
+
+/** What devices say goes to the coordinator, but for what only the authority can answer. */
+async function openTransport(
+  settings: ServerSettings,
+  parts: Pick<Parts, "certificates" | "log" | "tell" | "fail"> & {
+    readonly coordinator: Coordinator;
+  },
+): Promise<Transport> {
+  const { coordinator, certificates, log, tell, fail } = parts;
+  const transport = await Transport.open(settings, {
+    identity: certificates.identity,
+    ports: portsOf(settings),
+    log,
+    onInput: (input) => {
+      if (input.kind !== "message" || input.message.kind !== "renew") return tell(input);
+      const { association, deviceId, message } = input;
+      if (coordinator.isRetired(deviceId)) return tell(input);
+      void certificates.renew(deviceId, message.request).then((answer) => {
+        log.info({ deviceId, outcome: answer.kind }, "renewal-decided");
+        transport.send(association, encodeMessage(answer));
+      }, fail);
+    },
+  });
+  return transport;
 }
 
 /** Has the coordinator carry out what operators want, in their name. */

@@ -3,13 +3,15 @@ import type { Migration } from "kysely/migration";
 import { add, type Counters } from "../coordinator/state.ts";
 import { API_MIGRATION, type ApiTables } from "./schema-api.ts";
 import { DEPLOYMENTS_MIGRATION, type DeploymentTables } from "./schema-deployments.ts";
+import { STORAGE_MIGRATION, type StorageTables } from "./schema-storage.ts";
 
 // One schema for SQLite and PostgreSQL: ids and JSON are text, truth values 0 or 1, times are
 // milliseconds since 1970. SQLite takes any name for a type, so bytes have PostgreSQL's.
 
 /** The tables of the server's database. */
 export type Tables = ApiTables &
-  DeploymentTables & {
+  DeploymentTables &
+  StorageTables & {
     organisation: {
       /** Always 1: there is one row. */
       id: number;
@@ -159,6 +161,8 @@ export const TABLE_KEYS: {
   progress: ["content_id", "device_id"],
   ledger: ["content_id", "office"],
   origins: ["location"],
+  file_storage: ["storage_id"],
+  uploads: ["upload_id"],
   accusations: ["reporter", "accused"],
   api_tokens: ["token_id"],
   idempotency_keys: ["key"],
@@ -212,6 +216,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  "0007-storage": STORAGE_MIGRATION,
 };
 
 async function createOrganisation({ schema }: Kysely<unknown>): Promise<void> {

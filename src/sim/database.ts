@@ -83,6 +83,7 @@ export class SimDatabase {
         this.#groups.delete(change.name);
         break;
       case "topology-change-add":
+      case "file-storage-set":
       case "audit-add":
         // Nobody in a simulated world reads them.
         break;

@@ -170,6 +170,8 @@ export type Policy = {
   readonly shunned: readonly DeviceId[];
   /** Contents of which this device holds the office's copy for active deployments: not evicted. */
   readonly keep: readonly ContentId[];
+  /** The least time between two reports of progress, in milliseconds; 500 where it is absent. */
+  readonly reportMs?: number;
 };
 
 /** A stretch of time in milliseconds since 1970; its end is no part of it. */

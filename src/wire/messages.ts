@@ -223,6 +223,7 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     origins: field(3, list(origin, 16)),
     shunned: field(4, list(deviceId, 4096)),
     keep: field(5, list(contentId, 4096)),
+    reportMs: optional(6, integer(500, 60_000)),
   }),
   "manifest-wanted": kind(24, { contentId: field(1, contentId) }),
   "manifest-part": kind(25, {

@@ -6,10 +6,12 @@ import type { Coordinator } from "../../coordinator/coordinator.ts";
 import { RequestRefused } from "../../runtime/http/problem.ts";
 import type { Caller, HttpHandlers } from "../../runtime/http/route.ts";
 import type { ServerDatabase } from "../database.ts";
+import type { FileStorage } from "../storage/file-storage.ts";
 import { deploymentHandlers } from "./deployment-handlers.ts";
 import { listHandlers } from "./lists.ts";
 import { selectPage } from "./paging.ts";
 import { contentOf, refusal } from "./refusals.ts";
+import { storageHandlers } from "./storage-handlers.ts";
 import { topologyHandlers } from "./topology-handlers.ts";
 import { contentView, deviceView } from "./views.ts";
 import type { Webhooks } from "./webhooks.ts";
@@ -21,6 +23,8 @@ export type ServerApi = {
   readonly command: (command: Command, caller: Caller) => Promise<Answer>;
   readonly database: ServerDatabase;
   readonly webhooks: Webhooks;
+  /** Where packages are kept, and whether that is configured. */
+  readonly fileStorage: FileStorage;
   readonly organisation: string;
   /** Of the authority's certificate. */
   readonly fingerprint: string;
@@ -46,6 +50,7 @@ export function createServerHandlers(api: ServerApi): Handlers {
     ...originHandlers(api),
     ...topologyHandlers(api),
     ...deploymentHandlers(api),
+    ...storageHandlers(api),
     regenerateSecurityKey: async () => ({
       securityKey: await database.securityKeys.regenerate(wallMs()),
     }),

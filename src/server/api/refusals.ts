@@ -29,6 +29,7 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   "origin-duplicate": 409,
   "origin-unknown": 404,
   "too-many-origins": 409,
+  "storage-not-configured": 409,
 };
 
 /** What is thrown where the coordinator did not do what it was told. */

@@ -16,6 +16,7 @@ import { createSigningRequest } from "../../runtime/identity/keys.ts";
 import type { Progress } from "../../wire/messages.ts";
 import { Committer } from "../committer.ts";
 import { ServerDatabase } from "../database.ts";
+import { FileStorage } from "../storage/file-storage.ts";
 import { createServerHandlers } from "./handlers.ts";
 import { Live } from "./live.ts";
 import { createPageHandlers } from "./page-handlers.ts";
@@ -94,6 +95,10 @@ export class TestServer {
         coordinator,
         command: (command, caller) => server.#command(command, caller),
         database,
+        fileStorage: new FileStorage({
+          configured: () => coordinator.fileStorage.row,
+          secretFile: join(folder, "storage-secret.json"),
+        }),
         webhooks: live.webhooks,
         organisation: "Acme",
         fingerprint: "f1",
