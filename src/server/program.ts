@@ -105,7 +105,7 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     fingerprint: certificates.fingerprint,
     epoch: state.epoch,
     wallMs: () => Date.now(),
-    command: commander(parts),
+    ...askers(parts),
   };
   const ending = AbortSignal.any([signal, failure.signal]);
   const serving = await serveApi({ ...{ api, live, settings, certificates }, log, ending });
@@ -163,10 +163,13 @@ async function openTransport(
   return transport;
 }
 
-/** Has the coordinator carry out what operators want, in their name. */
-function commander({ database, answers, tell }: Parts): ServerApi["command"] {
-  return (command, caller) =>
-    answers.ask(tell, command, callerName(caller, database.tokens.list()));
+/** Has the coordinator carry out what operators want, in their name, and ask devices for them. */
+function askers({ database, answers, tell }: Parts): Pick<ServerApi, "command" | "ask"> {
+  return {
+    command: (command, caller) =>
+      answers.ask(tell, command, callerName(caller, database.tokens.list())),
+    ask: (question) => answers.question(tell, question),
+  };
 }
 
 function createCoordinator(settings: ServerSettings, state: CoordinatorState): Coordinator {
