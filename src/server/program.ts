@@ -8,6 +8,7 @@ import { aborted } from "../runtime/aborted.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
 import { Driver, monotonicUs } from "../runtime/driver.ts";
 
+import { tuneEngine } from "../runtime/engine.ts";
 import { loadPublisher, type Publisher } from "../runtime/publisher-key.ts";
 import { zoneOffsetMs } from "../runtime/time-zones.ts";
 import { encodeMessage } from "../wire/messages.ts";
@@ -47,6 +48,7 @@ const WALL_CLOCK_MS = 30_000;
  * @throws OperatorError where it cannot start; nothing stays open then.
  */
 export async function runServer(settings: ServerSettings, options: RunOptions): Promise<void> {
+  tuneEngine("many-peers");
   const { log, signal } = options;
   const files = serverFiles(settings.data);
   const certificates = await Certificates.open(files);
