@@ -78,7 +78,7 @@ export function distributionOfDevice(
   device: DeviceRow,
 ): Tally {
   return contents
-    .map((content) => deviceTally({ rollout }, content, device))
+    .map((content) => rollout.tallies.device(content.contentId, device))
     .reduce(addTallies, NO_TALLY);
 }
 
@@ -107,7 +107,7 @@ function contributions(
   }
   return [...devicesInScope(parts, scope)].map((device) => [
     device.office,
-    deviceTally(parts, content, device),
+    parts.rollout.tallies.device(content.contentId, device),
   ]);
 }
 
@@ -124,15 +124,6 @@ function inTreeOrder({ roster }: Pick<Parts, "roster">): readonly string[] {
 function upwards({ roster }: Pick<Parts, "roster">, office: string): ReadonlySet<string> {
   const names = roster.offices.upwards(office);
   return names.size === 0 ? new Set([office]) : names;
-}
-
-function deviceTally(
-  { rollout }: Pick<Parts, "rollout">,
-  { contentId }: ContentRow,
-  device: DeviceRow,
-): Tally {
-  const row = rollout.progressOf(contentId).get(device.deviceId);
-  return rollout.tallies.device(contentId, device, row);
 }
 
 function isInScope(

@@ -4,6 +4,7 @@ import { MS } from "../base/units.ts";
 import type { Progress } from "../wire/messages.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import type { Deployments } from "./deployments.ts";
+import { Holders } from "./holders.ts";
 import { type Intake, Ledger } from "./ledger.ts";
 import { Reach } from "./reach.ts";
 import type { Now, Roster, Session } from "./roster.ts";
@@ -31,6 +32,8 @@ export class Rollout {
   readonly deployments: Deployments;
   /** How the devices of every office stand with every content. */
   readonly tallies: Tallies;
+  /** How many devices of every office have a content. */
+  readonly holderCounts: Holders;
   /** How far every deployment has come. */
   readonly reach: Reach;
   readonly #epoch: number;
@@ -66,8 +69,10 @@ export class Rollout {
     }
     const devices = () => roster.everyDevice();
     const progressOf = (contentId: ContentId) => this.progressOf(contentId);
+    const device = (deviceId: DeviceId) => roster.device(deviceId);
+    this.holderCounts = new Holders({ device, progressOf, publisherOf });
     this.tallies = new Tallies({
-      ...{ devices, progressOf, publisherOf },
+      ...{ devices, progressOf },
       brings: (contentId, device) => deployments.brings(contentId, device),
     });
     this.reach = new Reach({
@@ -80,6 +85,7 @@ export class Rollout {
   /** A device is new, has moved, or is something else than before. */
   deviceChanged(before: DeviceRow | undefined, after: DeviceRow): void {
     this.tallies.onDevice(before, after);
+    this.holderCounts.onDevice(before, after);
     this.reach.onDevice(before, after);
   }
 
@@ -177,6 +183,7 @@ export class Rollout {
     };
     rows.set(deviceId, row);
     this.tallies.onProgress(device, before, row);
+    this.holderCounts.onProgress(device, before, row);
     this.reach.onProgress(device, before, row);
     this.#noteClaim(row);
     const path = this.#roster.offices.path(device.office).map(({ name }) => name);

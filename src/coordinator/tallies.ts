@@ -1,12 +1,6 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
-import {
-  add,
-  type Counters,
-  type DeviceRow,
-  NO_BYTES,
-  type ProgressRow,
-  totalOf,
-} from "./state.ts";
+import type { ContentState } from "../wire/messages.ts";
+import { add, type Counters, type DeviceRow, NO_BYTES, type ProgressRow } from "./state.ts";
 
 /** How many devices stand how with a content. Each device counts once. */
 export type Standings = {
@@ -16,22 +10,13 @@ export type Standings = {
   readonly complete: number;
   readonly fetching: number;
   readonly failed: number;
-  /** All devices that have the whole content, wanted there or not, but for its publisher. */
-  readonly holders: number;
 };
 
 /** What is known of the devices of one office, or of one device, about one content. */
 export type Tally = Standings & Counters;
 
 /** A tally in which nothing has been counted. */
-export const NO_TALLY: Tally = {
-  wanted: 0,
-  complete: 0,
-  fetching: 0,
-  failed: 0,
-  holders: 0,
-  ...NO_BYTES,
-};
+export const NO_TALLY: Tally = { wanted: 0, complete: 0, fetching: 0, failed: 0, ...NO_BYTES };
 
 /** What tallies are made from. */
 export type TallySources = {
@@ -39,8 +24,10 @@ export type TallySources = {
   readonly progressOf: (contentId: ContentId) => ReadonlyMap<DeviceId, ProgressRow>;
   /** Whether a deployment brings a content to a device, now or later. */
   readonly brings: (contentId: ContentId, device: DeviceRow) => boolean;
-  readonly publisherOf: (contentId: ContentId) => DeviceId | undefined;
 };
+
+/** A tally that is being added up. */
+type Sum = { -readonly [Field in keyof Tally]: number };
 
 /**
  * How the devices of every office stand with every content, ready to be asked again and again.
@@ -51,7 +38,7 @@ export type TallySources = {
  */
 export class Tallies {
   readonly #sources: TallySources;
-  readonly #offices = new Map<ContentId, Map<string, Tally>>();
+  readonly #offices = new Map<ContentId, Map<string, Sum>>();
 
   constructor(sources: TallySources) {
     this.#sources = sources;
@@ -61,72 +48,41 @@ export class Tallies {
   of(contentId: ContentId): ReadonlyMap<string, Tally> {
     const known = this.#offices.get(contentId);
     if (known !== undefined) return known;
-    const offices = new Map<string, Tally>();
+    const offices = new Map<string, Sum>();
     const progress = this.#sources.progressOf(contentId);
     for (const device of this.#sources.devices()) {
-      const tally = this.device(contentId, device, progress.get(device.deviceId));
-      if (tally !== NO_TALLY) change(offices, device.office, tally, 1);
+      this.#count(contentId, offices, [device, progress.get(device.deviceId)], 1);
     }
     this.#offices.set(contentId, offices);
     return offices;
   }
 
-  /** What one device adds to the tallies of its office; {@link NO_TALLY} itself where that is nothing. */
-  device(contentId: ContentId, device: DeviceRow, row: ProgressRow | undefined): Tally {
-    const retired = device.retiredAtMs !== undefined;
-    const wanted = !retired && this.#sources.brings(contentId, device);
-    if (!wanted && row === undefined) return NO_TALLY;
-    const state = row?.state ?? "waiting";
-    const complete = state === "complete";
-    const publisher = this.#sources.publisherOf(contentId) === device.deviceId;
-    return {
-      wanted: wanted ? 1 : 0,
-      complete: wanted && complete ? 1 : 0,
-      fetching: wanted && (state === "downloading" || state === "checking") ? 1 : 0,
-      failed: wanted && state === "failed" ? 1 : 0,
-      holders: complete && !retired && !publisher ? 1 : 0,
-      ...(row === undefined ? NO_BYTES : totalOf(row)),
-    };
+  /** What one device adds to the tallies of its office. */
+  device(contentId: ContentId, device: DeviceRow): Tally {
+    const office = new Map<string, Sum>();
+    const row = this.#sources.progressOf(contentId).get(device.deviceId);
+    this.#count(contentId, office, [device, row], 1);
+    return office.get(device.office) ?? NO_TALLY;
   }
 
   /** A device has reported about a content. */
   onProgress(device: DeviceRow, before: ProgressRow | undefined, after: ProgressRow): void {
     const offices = this.#offices.get(after.contentId);
     if (offices === undefined) return;
-    this.#replace(after.contentId, offices, [
+    const change: readonly [Counted, Counted] = [
       [device, before],
       [device, after],
-    ]);
+    ];
+    this.#replace(after.contentId, offices, change);
   }
 
   /** A device is new, has moved, or is something else than before. */
   onDevice(before: DeviceRow | undefined, after: DeviceRow): void {
     for (const [contentId, offices] of this.#offices) {
       const row = this.#sources.progressOf(contentId).get(after.deviceId);
-      this.#replace(contentId, offices, [
-        before === undefined ? undefined : [before, row],
-        [after, row],
-      ]);
+      const was: Counted | undefined = before === undefined ? undefined : [before, row];
+      this.#replace(contentId, offices, [was, [after, row]]);
     }
-  }
-
-  /** Takes back what a device added, and adds what it adds now. */
-  #replace(
-    contentId: ContentId,
-    offices: Map<string, Tally>,
-    [before, after]: readonly [Added | undefined, Added],
-  ): void {
-    if (before !== undefined) {
-      const [device, row] = before;
-      // From a sum that stands still nothing can be taken back: it is made anew.
-      if (isFull(offices.get(device.office))) {
-        this.forget(contentId);
-        return;
-      }
-      change(offices, device.office, this.device(contentId, device, row), -1);
-    }
-    const [device, row] = after;
-    change(offices, device.office, this.device(contentId, device, row), 1);
   }
 
   /** What deployments mean for a content has changed; for all of them where none is named. */
@@ -134,41 +90,75 @@ export class Tallies {
     if (contentId === undefined) this.#offices.clear();
     else this.#offices.delete(contentId);
   }
+
+  /** Takes back what a device added, and adds what it adds now. */
+  #replace(
+    contentId: ContentId,
+    offices: Map<string, Sum>,
+    [before, after]: readonly [Counted | undefined, Counted],
+  ): void {
+    if (before !== undefined) {
+      // From a sum that stands still nothing can be taken back: it is made anew.
+      if (isFull(offices.get(before[0].office))) {
+        this.forget(contentId);
+        return;
+      }
+      this.#count(contentId, offices, before, -1);
+    }
+    this.#count(contentId, offices, after, 1);
+  }
+
+  #count(
+    contentId: ContentId,
+    offices: Map<string, Sum>,
+    [device, row]: Counted,
+    sign: 1 | -1,
+  ): void {
+    const wanted = device.retiredAtMs === undefined && this.#sources.brings(contentId, device);
+    if (!wanted && row === undefined) return;
+    let sum = offices.get(device.office);
+    if (sum === undefined) {
+      sum = { ...NO_TALLY };
+      offices.set(device.office, sum);
+    }
+    if (wanted) {
+      sum.wanted += sign;
+      const standing = STANDING[row?.state ?? "waiting"];
+      if (standing !== undefined) sum[standing] += sign;
+    }
+    if (row === undefined) return;
+    for (const field of BYTES) {
+      const bytes = row.base[field] + row.current[field];
+      // Most devices have none of most kinds.
+      if (bytes !== 0) sum[field] = Math.max(0, add(sum[field], sign * bytes));
+    }
+  }
 }
 
 /** Adds tallies. */
 export function addTallies(a: Tally, b: Tally): Tally {
-  return summed(a, b, 1);
+  const sum: Sum = { ...a };
+  for (const field of COUNTS) sum[field] += b[field];
+  for (const field of BYTES) sum[field] = add(sum[field], b[field]);
+  return sum;
 }
 
 /** A device and what is known of it about a content. */
-type Added = readonly [DeviceRow, ProgressRow | undefined];
+type Counted = readonly [DeviceRow, ProgressRow | undefined];
+
+const COUNTS = ["wanted", "complete", "fetching", "failed"] as const;
+
+const BYTES = Object.keys(NO_BYTES) as readonly (keyof Counters)[];
+
+/** As what a wanted device counts; one that waits is what is left of the wanted ones. */
+const STANDING: Readonly<Record<ContentState, "complete" | "fetching" | "failed" | undefined>> = {
+  waiting: undefined,
+  downloading: "fetching",
+  checking: "fetching",
+  complete: "complete",
+  failed: "failed",
+};
 
 function isFull(tally: Tally = NO_TALLY): boolean {
-  return Object.values(tally).includes(Number.MAX_SAFE_INTEGER);
-}
-
-/** Adds to the tally of an office, or takes from it what was added before. */
-function change(offices: Map<string, Tally>, office: string, tally: Tally, sign: 1 | -1): void {
-  if (tally === NO_TALLY) return;
-  offices.set(office, summed(offices.get(office) ?? NO_TALLY, tally, sign));
-}
-
-function summed(a: Tally, b: Tally, sign: 1 | -1): Tally {
-  // What a device reports may be anything: beyond what is counted exactly a sum stands still.
-  const bytes = (x: number, y: number) => Math.max(0, add(x, sign * y));
-  return {
-    wanted: a.wanted + sign * b.wanted,
-    complete: a.complete + sign * b.complete,
-    fetching: a.fetching + sign * b.fetching,
-    failed: a.failed + sign * b.failed,
-    holders: a.holders + sign * b.holders,
-    wanInBytes: bytes(a.wanInBytes, b.wanInBytes),
-    lanInBytes: bytes(a.lanInBytes, b.lanInBytes),
-    wanOutBytes: bytes(a.wanOutBytes, b.wanOutBytes),
-    lanOutBytes: bytes(a.lanOutBytes, b.lanOutBytes),
-    originInBytes: bytes(a.originInBytes, b.originInBytes),
-    cacheInBytes: bytes(a.cacheInBytes, b.cacheInBytes),
-    hostedInBytes: bytes(a.hostedInBytes, b.hostedInBytes),
-  };
+  return BYTES.some((field) => tally[field] >= Number.MAX_SAFE_INTEGER);
 }
