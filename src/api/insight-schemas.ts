@@ -15,6 +15,9 @@ export const ReportedView = exact({
   lanInBytes: Count,
   /** From the CDN or file storage. */
   originInBytes: Count,
+  /** What other contents in its own cache had already, and from hosted caches. */
+  cacheInBytes: Count,
+  hostedInBytes: Count,
   /** The office in which it was then. */
   office: Type.String(),
   /** What is wrong and how to mend it; empty where nothing is. */
