@@ -5,6 +5,9 @@ import {
   DistributionBy,
   DistributionSums,
   DistributionView,
+  StatisticsBy,
+  StatisticsSums,
+  StatisticsView,
 } from "./insight-schemas.ts";
 import { listQuery, PAGE_FIELDS } from "./list.ts";
 import { exact, route } from "./route.ts";
@@ -48,5 +51,22 @@ export const INSIGHT_ROUTES = {
       sums: DistributionSums,
       ...PAGE_FIELDS,
     }),
+  }),
+  showStatistics: route({
+    method: "GET",
+    path: "/api/v1/statistics",
+    summary: "Where the bytes of contents came from, and what they would have cost without peers.",
+    query: listQuery(
+      {
+        by: StatisticsBy,
+        name: Type.String({ maxLength: 256, description: "The name of an application." }),
+        content: ContentIdPrefix,
+        office: Type.String({ maxLength: 256, description: "An office with all below it." }),
+        device: DeviceIdText,
+      },
+      ["entry", "saved", "line", "served"],
+    ),
+    status: 200,
+    response: exact({ entries: Type.Array(StatisticsView), sums: StatisticsSums, ...PAGE_FIELDS }),
   }),
 } as const;

@@ -101,6 +101,53 @@ export const DistributionView = exact({
 /** The sums of all that was asked about. */
 export const DistributionSums = exact(counts);
 
+const figures = {
+  /** How many devices have the whole content, its publisher not counted; of several contents each. */
+  holders: Count,
+  /** From other contents in the devices' own caches: it crossed nothing (row D6). */
+  cacheInBytes: Count,
+  /** From other devices: `lanInBytes` and `wanInBytes`. */
+  peerInBytes: Count,
+  lanInBytes: Count,
+  wanInBytes: Count,
+  hostedInBytes: Count,
+  /** From the CDN or file storage. */
+  originInBytes: Count,
+  /** Served to others, over LAN and line. */
+  servedBytes: Count,
+  /** What would have crossed the lines into offices, had every holder fetched a copy of its own. */
+  unicastBytes: Count,
+  /** What did cross them, with what came from origins. */
+  lineBytes: Count,
+  /** What of `unicastBytes` did not cross them, in bytes and per cent. */
+  savedBytes: Count,
+  savedPercent: Type.Number({ minimum: 0, maximum: 100 }),
+};
+
+/** By what statistics are broken down. */
+export const StatisticsBy = Type.Enum(["content", "application", "device"], {
+  description: "By what to break down: each version, all versions of a name, or devices.",
+});
+
+/** Where the bytes of a content, an application or a device came from (row A5). */
+export const StatisticsView = exact({
+  contentId: Type.Optional(ContentIdText),
+  name: Type.Optional(Type.String()),
+  version: Type.Optional(Type.String()),
+  sizeBytes: Type.Optional(Count),
+  /** How many versions these are. */
+  versions: Type.Optional(Count),
+  deviceId: Type.Optional(DeviceIdText),
+  hostName: Type.Optional(Type.String()),
+  office: Type.Optional(Type.String()),
+  ...figures,
+});
+
+/** The sums of all that was asked about. */
+export const StatisticsSums = exact(figures);
+
+export type StatisticsView = Static<typeof StatisticsView>;
+export type StatisticsSums = Static<typeof StatisticsSums>;
 export type DistributionView = Static<typeof DistributionView>;
 export type DistributionSums = Static<typeof DistributionSums>;
 export type ReportedView = Static<typeof ReportedView>;

@@ -18,6 +18,7 @@ import { addPublishCommands } from "./commands/publish.ts";
 import { addSelftestCommand } from "./commands/selftest.ts";
 import { addServerCommands } from "./commands/server.ts";
 import { addSimCommand } from "./commands/sim.ts";
+import { addStatsCommand } from "./commands/stats.ts";
 import { addStorageCommands } from "./commands/storage.ts";
 import { addTopologyCommands } from "./commands/topology.ts";
 import { addWatchCommand } from "./commands/watch.ts";
@@ -58,6 +59,7 @@ export function createProgram(host: CommandHost): Command {
   addOriginCommands(program, host);
   addExplainCommand(program, host);
   addDistributionCommand(program, host);
+  addStatsCommand(program, host);
   addNetperfCommands(program, host);
   addDemoCommand(program, host);
   addSelftestCommand(program, host);

@@ -1,3 +1,4 @@
+import type { DeviceId } from "../base/ids.ts";
 import type { Parts } from "./commands.ts";
 import type { ContentRow, DeviceRow } from "./state.ts";
 import { addTallies, NO_TALLY, type Tally } from "./tallies.ts";
@@ -82,14 +83,18 @@ export function distributionOfDevice(
     .reduce(addTallies, NO_TALLY);
 }
 
-/** The devices in scope whose identity is good. */
+/** The devices in scope whose identity is good; of one that is named, also where it is not. */
 export function* devicesInScope(
   { roster }: Pick<Parts, "roster">,
   { office, deviceId }: Omit<DistributionScope, "contents">,
 ): Iterable<DeviceRow> {
+  if (deviceId !== undefined) {
+    const device = roster.device(deviceId as DeviceId);
+    if (device !== undefined && isInScope({ roster }, office, device.office)) yield device;
+    return;
+  }
   for (const device of roster.everyDevice()) {
-    if (deviceId !== undefined && device.deviceId !== deviceId) continue;
-    if (device.retiredAtMs !== undefined && deviceId === undefined) continue;
+    if (device.retiredAtMs !== undefined) continue;
     if (isInScope({ roster }, office, device.office)) yield device;
   }
 }
@@ -126,7 +131,8 @@ function upwards({ roster }: Pick<Parts, "roster">, office: string): ReadonlySet
   return names.size === 0 ? new Set([office]) : names;
 }
 
-function isInScope(
+/** Whether an office is the wanted one or below it; all are where none is wanted. */
+export function isInScope(
   { roster }: Pick<Parts, "roster">,
   wanted: string | undefined,
   office: string,

@@ -34,6 +34,8 @@ export class Rollout {
   readonly tallies: Tallies;
   /** How many devices of every office have a content. */
   readonly holderCounts: Holders;
+  /** Bytes of pieces of all contents and devices, over all time. */
+  totals: Counters = NO_BYTES;
   /** How far every deployment has come. */
   readonly reach: Reach;
   readonly #epoch: number;
@@ -66,6 +68,7 @@ export class Rollout {
     for (const row of given.progress) {
       this.#rows(row.contentId).set(row.deviceId, row);
       this.#noteClaim(row);
+      this.totals = totalOf({ base: this.totals, current: totalOf(row) });
     }
     const devices = () => roster.everyDevice();
     const progressOf = (contentId: ContentId) => this.progressOf(contentId);
@@ -186,6 +189,7 @@ export class Rollout {
     this.holderCounts.onProgress(device, before, row);
     this.reach.onProgress(device, before, row);
     this.#noteClaim(row);
+    this.totals = totalOf({ base: this.totals, current: gainedBy(before, row) });
     const path = this.#roster.offices.path(device.office).map(({ name }) => name);
     const newcomer = before?.office !== device.office;
     this.ledger.charge(said.contentId, path.length === 0 ? [device.office] : path, {
@@ -271,6 +275,14 @@ export class Rollout {
 function baseOf(before: ProgressRow | undefined, bootId: number): Counters {
   if (before === undefined) return NO_BYTES;
   return before.bootId === bootId ? before.base : totalOf(before);
+}
+
+/** What a report adds to what was known of the device: counters that fall add nothing. */
+function gainedBy(before: ProgressRow | undefined, after: ProgressRow): Counters {
+  const [had, has] = [before === undefined ? NO_BYTES : totalOf(before), totalOf(after)];
+  const fields = Object.keys(NO_BYTES) as readonly (keyof Counters)[];
+  const gained = fields.map((field) => [field, Math.max(0, has[field] - had[field])]);
+  return { ...NO_BYTES, ...Object.fromEntries(gained) };
 }
 
 /** What has come in since the report before: counters begin at zero with each start. */

@@ -12,6 +12,7 @@ import { insightHandlers } from "./insight-lists.ts";
 import { listHandlers } from "./lists.ts";
 import { selectPage } from "./paging.ts";
 import { contentOf, deviceOf, refusal } from "./refusals.ts";
+import { statisticsHandler } from "./statistics-list.ts";
 import { storageHandlers } from "./storage-handlers.ts";
 import { topologyHandlers } from "./topology-handlers.ts";
 import { contentView, deviceView } from "./views.ts";
@@ -46,6 +47,7 @@ export function createServerHandlers(api: ServerApi): Handlers {
     ...listHandlers(coordinator, wallMs),
     ...explanationHandler(api),
     ...insightHandlers(api),
+    ...statisticsHandler(api),
     showContent: async ({ params }) => {
       const content = contentOf(coordinator, params.contentId);
       const fileList = [...(await database.contentFiles(content.contentId))];
