@@ -25,6 +25,7 @@ import { judgeManifest } from "./manifest-judge.ts";
 import { OriginFiller } from "./origin-filler.ts";
 import type { ServerSettings } from "./settings.ts";
 import { FileStorage } from "./storage/file-storage.ts";
+import { Uploads } from "./storage/uploads.ts";
 import { Transport } from "./transport.ts";
 
 /** What a program is run with. */
@@ -36,6 +37,8 @@ export type RunOptions = {
 
 /** How long a server that is to end waits for a database that does not answer, in milliseconds. */
 const END_WAIT_MS = 5_000;
+
+const HOUR_MS = 3_600_000;
 
 /** How often the coordinator is told the wall clock, in milliseconds. */
 const WALL_CLOCK_MS = 30_000;
@@ -66,7 +69,12 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   const transport = await openTransport(settings, { coordinator, certificates, log, tell, fail });
   stack.defer(() => transport.close());
   const parts = { database, certificates, publishers, transport, answers, log, tell, fail };
-  const filler = new OriginFiller(settings.storage.folder, coordinator, log);
+  const fileStorage = new FileStorage({
+    configured: () => coordinator.fileStorage.row,
+    secretFile: files.storageSecret,
+  });
+  stack.defer(() => fileStorage.close());
+  const filler = new OriginFiller(fileStorage, coordinator, log);
   const live = await Live.open({
     coordinator,
     database,
@@ -89,15 +97,12 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     () => committer.commit(),
   );
   stack.defer(() => brain.stop());
-  const fileStorage = new FileStorage({
-    configured: () => coordinator.fileStorage.row,
-    secretFile: files.storageSecret,
-  });
-  stack.defer(() => fileStorage.close());
+  const uploads = await openUploads(settings, { ...parts, coordinator, fileStorage });
   const api = {
     coordinator,
     database,
     fileStorage,
+    uploads,
     webhooks: live.webhooks,
     organisation: certificates.organisation,
     fingerprint: certificates.fingerprint,
@@ -110,6 +115,9 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   stack.defer(() => serving.close());
   const clock = setInterval(() => {
     onMinute(parts);
+    void uploads
+      .expire()
+      .catch((error: unknown) => log.warn({ err: error }, "uploads-not-expired"));
     void serving.refresh();
   }, WALL_CLOCK_MS);
   stack.defer(() => clearInterval(clock));
@@ -134,6 +142,25 @@ async function openDatabase(
   const onEnd = (): void => void setTimeout(() => database.giveUp(), END_WAIT_MS).unref();
   signal.addEventListener("abort", onEnd, { once: true });
   return database;
+}
+
+/** Packages that are on their way into the file storage. */
+async function openUploads(
+  settings: ServerSettings,
+  parts: Pick<Parts, "database" | "publishers"> & {
+    readonly coordinator: Coordinator;
+    readonly fileStorage: FileStorage;
+  },
+): Promise<Uploads> {
+  const { database, publishers, coordinator, fileStorage } = parts;
+  return await Uploads.open({
+    rows: database.uploadRows(),
+    fileStorage,
+    isPublished: (contentId) => coordinator.findContents(contentId).length > 0,
+    judge: (contentId, manifest) => judgeManifest(publishers, contentId, manifest),
+    wallMs: () => Date.now(),
+    keepMs: settings.storage.uploadHours * HOUR_MS,
+  });
 }
 
 /** What devices say goes to the coordinator, but for what only the authority can answer. */

@@ -47,8 +47,8 @@ export type ServerSettings = {
     readonly authorities: readonly string[];
   };
   readonly storage: {
-    /** Absolute path of the file storage directory. */
-    readonly folder: string;
+    /** How long an upload is kept to which nothing comes. */
+    readonly uploadHours: number;
   };
   readonly log: { readonly level: "trace" | "debug" | "info" | "warn" | "error" };
 };
@@ -187,13 +187,16 @@ export const SERVER_SETTINGS: SettingsSchema<ServerSettings> = {
       }),
     },
     storage: {
-      folder: textSetting("path", {
-        description: "The file storage directory, which `publish` writes packages to.",
-        default: "<data>/storage",
-        unit: "none",
-        extremes:
-          "It takes the room of every package once; publishing fails when the disk is full.",
-      }),
+      uploadHours: integerSetting(
+        { minimum: 1, maximum: 8_760, default: 24 },
+        {
+          description: "How long an upload is kept that was interrupted.",
+          unit: "hours",
+          extremes:
+            "With a short time what came over a weak line is sent again; with a long one what nobody " +
+            "goes on with takes room.",
+        },
+      ),
     },
     log: {
       level: choiceSetting(["trace", "debug", "info", "warn", "error"], "info", {
