@@ -3,6 +3,7 @@ import { AGENT_KILL } from "./agent-kill.ts";
 import { ALONE } from "./alone.ts";
 import { API } from "./api.ts";
 import { BAD_PEER } from "./bad-peer.ts";
+import { BRANCHCACHE_FUZZ } from "./branchcache-fuzz.ts";
 import { DISK_FULL } from "./disk-full.ts";
 import { LAN } from "./lan.ts";
 import { LINK } from "./link.ts";
@@ -48,4 +49,5 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["server", SERVER],
   ["told", TOLD],
   ["api", API],
+  ["branchcache-fuzz", BRANCHCACHE_FUZZ],
 ]);

@@ -24,8 +24,9 @@ const CONNECTING_MAX = 96;
 /** How long a device waits before it tries again, as agents do: at first, and at most. */
 const BACKOFF_MS = { min: 500, max: 15_000 } as const;
 
-/** The number of `deployments` messages, as it stands behind the head of their array. */
+/** The numbers of messages, as they stand behind the head of their array: one byte up to 23. */
 const DEPLOYMENTS_NUMBER = 9;
+const POLICY_NUMBER = 23;
 
 const [authorityFile = "", first = "0", count = "0"] = process.argv.slice(2);
 const nowS = (): number => Math.floor(Date.now() / 1_000);
@@ -55,6 +56,7 @@ class Office {
   /** What each device fetches, also while it is not connected. */
   readonly #downloads = new Map<number, Download>();
   readonly #host: string;
+  #reportMs = REPORT_MS;
   /** Whose handshake it is that begins while an association is made. */
   #connecting: Identity | undefined;
 
@@ -135,7 +137,9 @@ class Office {
     const { association } = event;
     const index = this.#devices.get(association);
     if (index === undefined) return;
-    if (event.kind === "message-received" && event.bytes[1] === DEPLOYMENTS_NUMBER) {
+    if (event.kind === "message-received" && event.bytes[1] === POLICY_NUMBER) {
+      this.#onPolicy(event.bytes);
+    } else if (event.kind === "message-received" && event.bytes[1] === DEPLOYMENTS_NUMBER) {
       this.#onDeployments(association, index, event.bytes);
     } else if (event.kind === "association-up") {
       up += 1;
@@ -162,6 +166,12 @@ class Office {
     this.#report(association, index);
   }
 
+  /** All devices of an office are told to report equally often. */
+  #onPolicy(bytes: Uint8Array): void {
+    const policy = decodeMessage(bytes);
+    if (policy?.kind === "policy") this.#reportMs = policy.reportMs ?? REPORT_MS;
+  }
+
   /** What a device fetches: of several contents the one with the last id. */
   #newest(index: number): string {
     return this.#downloads.get(index)?.contentId ?? "";
@@ -175,7 +185,7 @@ class Office {
     if (progress.state === "complete" && isNews) complete += 1;
     this.#say(association, progress);
     if (progress.state !== "complete") {
-      setTimeout(() => this.#report(association, index), REPORT_MS);
+      setTimeout(() => this.#report(association, index), this.#reportMs);
     }
   }
 

@@ -8,6 +8,7 @@ import { aborted } from "../runtime/aborted.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
 import { Driver, monotonicUs } from "../runtime/driver.ts";
 
+import { tuneEngine } from "../runtime/engine.ts";
 import { loadPublisher, type Publisher } from "../runtime/publisher-key.ts";
 import { zoneOffsetMs } from "../runtime/time-zones.ts";
 import { encodeMessage } from "../wire/messages.ts";
@@ -22,10 +23,8 @@ import { ServerDatabase } from "./database.ts";
 import { databasePlace } from "./database-place.ts";
 import { serverFiles } from "./files.ts";
 import { judgeManifest } from "./manifest-judge.ts";
-import { OriginFiller } from "./origin-filler.ts";
 import type { ServerSettings } from "./settings.ts";
-import { FileStorage } from "./storage/file-storage.ts";
-import { Uploads } from "./storage/uploads.ts";
+import { gatewayPort, Stores } from "./stores.ts";
 import { Transport } from "./transport.ts";
 
 /** What a program is run with. */
@@ -38,8 +37,6 @@ export type RunOptions = {
 /** How long a server that is to end waits for a database that does not answer, in milliseconds. */
 const END_WAIT_MS = 5_000;
 
-const HOUR_MS = 3_600_000;
-
 /** How often the coordinator is told the wall clock, in milliseconds. */
 const WALL_CLOCK_MS = 30_000;
 
@@ -50,6 +47,7 @@ const WALL_CLOCK_MS = 30_000;
  * @throws OperatorError where it cannot start; nothing stays open then.
  */
 export async function runServer(settings: ServerSettings, options: RunOptions): Promise<void> {
+  tuneEngine("many-peers");
   const { log, signal } = options;
   const files = serverFiles(settings.data);
   const certificates = await Certificates.open(files);
@@ -69,12 +67,9 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   const transport = await openTransport(settings, { coordinator, certificates, log, tell, fail });
   stack.defer(() => transport.close());
   const parts = { database, certificates, publishers, transport, answers, log, tell, fail };
-  const fileStorage = new FileStorage({
-    configured: () => coordinator.fileStorage.row,
-    secretFile: files.storageSecret,
-  });
-  stack.defer(() => fileStorage.close());
-  const filler = new OriginFiller(fileStorage, coordinator, log);
+  const { identity } = certificates;
+  const stores = await Stores.open(settings, { ...parts, coordinator, identity });
+  stack.defer(() => stores.close());
   const live = await Live.open({
     coordinator,
     database,
@@ -85,7 +80,7 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   stack.defer(() => live.close());
   const apply = async (changes: readonly Change[]): Promise<void> => {
     await database.apply(changes);
-    filler.onChanges(changes);
+    stores.onChanges(changes);
     live.onChanges(changes);
   };
   const committer = new Committer(apply, deliveries(parts), fail);
@@ -97,32 +92,27 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     () => committer.commit(),
   );
   stack.defer(() => brain.stop());
-  const uploads = await openUploads(settings, { ...parts, coordinator, fileStorage });
   const api = {
     coordinator,
     database,
-    fileStorage,
-    uploads,
+    fileStorage: stores.fileStorage,
+    uploads: stores.uploads,
     webhooks: live.webhooks,
     organisation: certificates.organisation,
     fingerprint: certificates.fingerprint,
     epoch: state.epoch,
     wallMs: () => Date.now(),
-    command: commander(parts),
+    ...askers(parts),
   };
   const ending = AbortSignal.any([signal, failure.signal]);
   const serving = await serveApi({ ...{ api, live, settings, certificates }, log, ending });
   stack.defer(() => serving.close());
   const clock = setInterval(() => {
-    onMinute(parts);
-    void uploads
-      .expire()
-      .catch((error: unknown) => log.warn({ err: error }, "uploads-not-expired"));
+    onMinute(parts, stores);
     void serving.refresh();
   }, WALL_CLOCK_MS);
   stack.defer(() => clearInterval(clock));
   brain.start();
-  filler.fill();
   log.info({ organisation: certificates.organisation }, "server-started");
   await aborted(ending);
   log.info({}, "server-stopped");
@@ -142,25 +132,6 @@ async function openDatabase(
   const onEnd = (): void => void setTimeout(() => database.giveUp(), END_WAIT_MS).unref();
   signal.addEventListener("abort", onEnd, { once: true });
   return database;
-}
-
-/** Packages that are on their way into the file storage. */
-async function openUploads(
-  settings: ServerSettings,
-  parts: Pick<Parts, "database" | "publishers"> & {
-    readonly coordinator: Coordinator;
-    readonly fileStorage: FileStorage;
-  },
-): Promise<Uploads> {
-  const { database, publishers, coordinator, fileStorage } = parts;
-  return await Uploads.open({
-    rows: database.uploadRows(),
-    fileStorage,
-    isPublished: (contentId) => coordinator.findContents(contentId).length > 0,
-    judge: (contentId, manifest) => judgeManifest(publishers, contentId, manifest),
-    wallMs: () => Date.now(),
-    keepMs: settings.storage.uploadHours * HOUR_MS,
-  });
 }
 
 /** What devices say goes to the coordinator, but for what only the authority can answer. */
@@ -188,17 +159,22 @@ async function openTransport(
   return transport;
 }
 
-/** Has the coordinator carry out what operators want, in their name. */
-function commander({ database, answers, tell }: Parts): ServerApi["command"] {
-  return (command, caller) =>
-    answers.ask(tell, command, callerName(caller, database.tokens.list()));
+/** Has the coordinator carry out what operators want, in their name, and ask devices for them. */
+function askers({ database, answers, tell }: Parts): Pick<ServerApi, "command" | "ask"> {
+  return {
+    command: (command, caller) =>
+      answers.ask(tell, command, callerName(caller, database.tokens.list())),
+    ask: (question) => answers.question(tell, question),
+  };
 }
 
 function createCoordinator(settings: ServerSettings, state: CoordinatorState): Coordinator {
+  const port = gatewayPort(settings);
   return new Coordinator({
     state,
     randomBytes: nodeCrypto.randomBytes,
     serverHosts: serverHosts(settings),
+    ...(port === undefined ? {} : { gatewayPort: port }),
     zoneOffsetMs,
     wallMs: Date.now(),
     nowUs: monotonicUs(),
@@ -244,10 +220,13 @@ function deliveries(parts: Parts): Deliveries {
 }
 
 /** Says what time it is, and keeps the server's own certificate fresh. */
-function onMinute({ certificates, transport, tell, fail }: Parts): void {
+function onMinute({ certificates, transport, tell, fail }: Parts, stores: Stores): void {
+  stores.cleanUp();
   tell({ kind: "wall-clock", wallMs: Date.now() });
   void certificates.refresh().then((renewed) => {
-    if (renewed) transport.useIdentity(certificates.identity);
+    if (!renewed) return;
+    transport.useIdentity(certificates.identity);
+    stores.useIdentity(certificates.identity);
   }, fail);
 }
 

@@ -47,6 +47,9 @@ export type ServerSettings = {
     readonly authorities: readonly string[];
   };
   readonly storage: {
+    /** The TCP port on which packages of the file storage are served; absent host: as the API. */
+    readonly port: number;
+    readonly serve: boolean;
     /** How long an upload is kept to which nothing comes. */
     readonly uploadHours: number;
   };
@@ -187,6 +190,20 @@ export const SERVER_SETTINGS: SettingsSchema<ServerSettings> = {
       }),
     },
     storage: {
+      serve: booleanSetting(true, {
+        description: "Whether packages of the file storage are served to devices, by HTTPS.",
+        extremes: "With `false` devices get packages from each other and from origins alone.",
+      }),
+      port: integerSetting(
+        { minimum: 1, maximum: 65_535 - PORT_OFFSET_MAX, default: 8_444 },
+        {
+          description:
+            "The port on which packages are served, at the address of `network.address`; " +
+            "`network.port_offset` is added to it.",
+          unit: "TCP port",
+          extremes: "Ports below 1024 need root.",
+        },
+      ),
       uploadHours: integerSetting(
         { minimum: 1, maximum: 8_760, default: 24 },
         {

@@ -62,6 +62,44 @@ test("A4: without file storage an upload is refused, saying what to do", async (
   expect(problem.message).toContain("branchline storage set");
 });
 
+test(
+  "B12: devices fetch an uploaded package from the server, once over the line, and go on after a SIGKILL",
+  async () => {
+    const organisation = await startOrganisation({ central: 2, branch: 2 });
+    const { server } = organisation;
+    const path = join(organisation.folder, "large.bin");
+    const bytes = randomBytes(40_000_000);
+    await writeFile(path, bytes);
+    const publishing = startPublishing(organisation, path);
+    expect({ code: await publishing.ended, log: publishing.log }).toEqual({ code: 0, log: "" });
+    const { contentId } = JSON.parse(publishing.stdout) as Published;
+
+    const deploymentId = await organisation.deploy({ contentId });
+    await waitFor("the first bytes from the server", async () => {
+      const states = await Promise.all(
+        organisation.agents.map((agent) => organisation.contentOn(agent, contentId)),
+      );
+      return states.find((state) => (state?.heldBytes ?? 0) > 0);
+    });
+    await server.program?.kill();
+    await organisation.startServer();
+    const deployment = await organisation.distributed(deploymentId);
+
+    expect(deployment.devices.map(({ state }) => state)).toEqual(Array(4).fill("complete"));
+    for (const agent of organisation.agents) {
+      const state = await organisation.contentOn(agent, contentId);
+      const delivered = join(state?.deliveredTo ?? "", "large.bin");
+      expect(bytes.equals(await readFile(delivered))).toBe(true);
+    }
+    const control = await organisation.control(server);
+    const { entries } = await control(SERVER_ROUTES.showLedger, { query: {} });
+    const fromStorage = entries.reduce((sum, { originBytes }) => sum + originBytes, 0);
+    expect(fromStorage).toBeGreaterThanOrEqual(bytes.length);
+    expect(fromStorage).toBeLessThan(1.2 * bytes.length);
+  },
+  TIMEOUT_MS,
+);
+
 /** An organisation with a directory as file storage, and a token for its API. */
 async function startOrganisation(plan: { readonly central: number; readonly branch: number }) {
   const organisation = await Organisation.make(plan);
