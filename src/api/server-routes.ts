@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { ContentIdPrefix, DeviceIdText, OfficeTypeWord } from "./common.ts";
 import { DEPLOYMENT_ROUTES } from "./deployment-routes.ts";
 import { listQuery, PAGE_FIELDS, SearchText } from "./list.ts";
+import { PROFILE_ROUTES } from "./profile-routes.ts";
 import { exact, route } from "./route.ts";
 import {
   ContentDetail,
@@ -157,6 +158,7 @@ export const SERVER_ROUTES = {
     response: OfficesResult,
   }),
   ...DEPLOYMENT_ROUTES,
+  ...PROFILE_ROUTES,
   regenerateSecurityKey: route({
     method: "POST",
     path: "/api/v1/security-keys",

@@ -11,6 +11,9 @@ import type { Groups } from "./groups.ts";
 import type { ManifestRequests } from "./manifest-requests.ts";
 import type { Origins } from "./origins.ts";
 import type { Policies } from "./policies.ts";
+import type { ProfileWords } from "./profile-words.ts";
+import type { Profiles } from "./profiles.ts";
+import { publishProfile, putProfile, removeProfile } from "./profiling.ts";
 import type { Publications } from "./publications.ts";
 import type { Rollout } from "./rollout.ts";
 import type { Now, Roster } from "./roster.ts";
@@ -28,6 +31,8 @@ export type Parts = {
   readonly audit: Audit;
   readonly origins: Origins;
   readonly policies: Policies;
+  readonly profiles: Profiles;
+  readonly profileWords: ProfileWords;
   readonly accusations: Accusations;
   readonly clones: Clones;
   readonly manifests: ManifestRequests;
@@ -57,6 +62,13 @@ export function obey(parts: Parts, command: Command, by: By, outbox: Coordinator
     case "add-origin":
     case "remove-origin":
       return changeOrigins(parts, command, by, outbox);
+    case "create-profile":
+    case "change-profile":
+      return putProfile(parts, command, by, outbox);
+    case "publish-profile":
+      return publishProfile(parts, command, by, outbox);
+    case "remove-profile":
+      return removeProfile(parts, command, by, outbox);
     case "pardon":
       return pardon(parts, command.deviceId, by, outbox);
     default:

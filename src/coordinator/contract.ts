@@ -1,6 +1,8 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Finding, OfficeSpec } from "../topology/office.ts";
 import type { Message, Origin, OriginKind } from "../wire/messages.ts";
+import type { ProfileValues } from "../wire/profile.ts";
+import type { ProfileRow, ProfileTargets } from "./profile-rows.ts";
 import type { Change, ContentFacts, ContentFile, Priority, Targets } from "./state.ts";
 import type { TopologyChange } from "./topology-changes.ts";
 
@@ -81,6 +83,23 @@ export type Command =
       readonly location: string;
     }
   | { readonly kind: "remove-origin"; readonly location: string }
+  | {
+      readonly kind: "create-profile" | "change-profile";
+      readonly name: string;
+      /** All that it sets from now on. */
+      readonly values: ProfileValues;
+      /** Absent: behind all others, or as it was. */
+      readonly order?: number;
+    }
+  | {
+      readonly kind: "publish-profile";
+      readonly name: string;
+      readonly add?: Partial<ProfileTargets>;
+      readonly remove?: Partial<ProfileTargets>;
+      /** Whether it is to be published nowhere. */
+      readonly everywhere?: boolean;
+    }
+  | { readonly kind: "remove-profile"; readonly name: string }
   /** Trusts a shunned device again, and forgets what was said against it. */
   | { readonly kind: "pardon"; readonly deviceId: string };
 
@@ -105,6 +124,13 @@ export type Answer =
       readonly present: number;
     }
   | { readonly kind: "origins-changed"; readonly origins: readonly Origin[] }
+  | {
+      readonly kind: "profile-changed";
+      readonly profile: ProfileRow;
+      /** For how many devices it sets anything, and how many of them the server reaches now. */
+      readonly devices: number;
+      readonly present: number;
+    }
   | { readonly kind: "pardoned" }
   | {
       readonly kind: "refused";
@@ -138,7 +164,16 @@ export type RefusalCode =
   | "origin-malformed"
   | "origin-duplicate"
   | "origin-unknown"
-  | "too-many-origins";
+  | "too-many-origins"
+  | "file-storage-missing"
+  | "profile-unknown"
+  | "profile-exists"
+  | "profile-in-use"
+  | "bad-profile-name"
+  | "bad-profile-value"
+  | "hosted-cache-missing"
+  | "too-many-profiles"
+  | "too-many-targets";
 
 /** The answer to a command that is not carried out. */
 export function refused(

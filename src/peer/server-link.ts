@@ -6,6 +6,7 @@ import type { AssociationEvent } from "../transport/association-types.ts";
 import type { Message, Progress } from "../wire/messages.ts";
 import type { ContentEntry } from "./content-entry.ts";
 import { type Act, type Core, report, say, serverPolicy } from "./core.ts";
+import { saidPorts } from "./ports.ts";
 
 /** How long to wait after a connection to the server failed, at first and at most. */
 const BACKOFF_US = { min: 500 * MS, max: 15 * SECOND } as const;
@@ -138,14 +139,37 @@ export class ServerLink {
     this.say(act, { kind: "enrol-anew", request, hostName, machineId });
   }
 
-  onPublished(act: Act, contentId: ContentId): void {
+  /** The server answers what the device asked of it. */
+  onMessage(act: Act, message: Message): void {
+    switch (message.kind) {
+      case "published":
+        this.#onPublished(act, message.contentId);
+        break;
+      case "renewed":
+        report(act, { kind: "certificate-issued", certificate: message.certificate });
+        break;
+      case "refused":
+        if (message.code === "cloned") report(act, { kind: "identity-cloned" });
+        else this.#onRefused(act, message.code, message.reason);
+        break;
+      case "enrolled": {
+        const { deviceId, certificate } = message;
+        report(act, { kind: "identity-issued", deviceId, certificate });
+        break;
+      }
+      default:
+        break;
+    }
+  }
+
+  #onPublished(act: Act, contentId: ContentId): void {
     if (!this.#publications.delete(contentId)) return;
     report(act, { kind: "content-published", contentId });
     this.#sendNextManifest(act);
   }
 
   /** The server refused the last thing it was asked for: only publications are refused. */
-  onRefused(act: Act, code: string, reason: string): void {
+  #onRefused(act: Act, code: string, reason: string): void {
     const [contentId] = this.#publications.keys();
     if (contentId === undefined) return;
     this.#publications.delete(contentId);
@@ -155,7 +179,7 @@ export class ServerLink {
 
   #register(act: Act, association: number): void {
     const { hosts, facts, options } = this.#core;
-    const { hostName, portOffset, bootId, machineId, attributes } = options;
+    const { hostName, portOffset, bootId, machineId, attributes, listening } = options;
     say(this.#core, act, association, {
       kind: "register",
       productVersion: PRODUCT_VERSION,
@@ -167,6 +191,7 @@ export class ServerLink {
       machineId,
       witnesses: this.#core.witnesses(),
       ...(attributes === undefined ? {} : { attributes }),
+      ...saidPorts(listening?.map),
     });
   }
 

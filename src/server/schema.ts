@@ -3,13 +3,15 @@ import type { Migration } from "kysely/migration";
 import { add, type Counters } from "../coordinator/state.ts";
 import { API_MIGRATION, type ApiTables } from "./schema-api.ts";
 import { DEPLOYMENTS_MIGRATION, type DeploymentTables } from "./schema-deployments.ts";
+import { type PortsColumn, PROFILES_MIGRATION, type ProfileTables } from "./schema-profiles.ts";
 
 // One schema for SQLite and PostgreSQL: ids and JSON are text, truth values 0 or 1, times are
 // milliseconds since 1970. SQLite takes any name for a type, so bytes have PostgreSQL's.
 
 /** The tables of the server's database. */
 export type Tables = ApiTables &
-  DeploymentTables & {
+  DeploymentTables &
+  ProfileTables & {
     organisation: {
       /** Always 1: there is one row. */
       id: number;
@@ -37,6 +39,7 @@ export type Tables = ApiTables &
       hosts_json: string;
       seen_host: string;
       port_offset: number;
+      ports_json: PortsColumn;
       facts_json: string;
       product_version: string;
       enrolled_at_ms: number;
@@ -160,6 +163,8 @@ export const TABLE_KEYS: {
   ledger: ["content_id", "office"],
   origins: ["location"],
   accusations: ["reporter", "accused"],
+  profiles: ["name"],
+  profile_reports: ["device_id"],
   api_tokens: ["token_id"],
   idempotency_keys: ["key"],
   webhooks: ["webhook_id"],
@@ -212,6 +217,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
+  "0007-profiles": PROFILES_MIGRATION,
 };
 
 async function createOrganisation({ schema }: Kysely<unknown>): Promise<void> {

@@ -30,6 +30,12 @@ import type {
   RefusalReason,
   RequestTarget,
 } from "./message-types.ts";
+import {
+  PROFILE_PROBLEM_LENGTH_MAX,
+  PROFILE_PROBLEMS_MAX,
+  portMapCodec,
+  profileInForceCodec,
+} from "./profile.ts";
 
 export type * from "./message-types.ts";
 
@@ -84,6 +90,7 @@ const member: Codec<MemberEntry> = structure<MemberEntry>({
   portOffset: field(4, integer(0, 65_535)),
   facts: field(5, facts),
   present: field(6, boolean),
+  ports: optional(7, portMapCodec),
 });
 
 const interval: Codec<Interval> = structure<Interval>({
@@ -139,6 +146,7 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     machineId: field(7, name),
     witnesses: field(8, list(deviceId, 8)),
     attributes: optional(9, list(attribute, 32)),
+    ports: optional(10, portMapCodec),
   }),
   progress: kind(5, {
     contentId: field(1, contentId),
@@ -235,6 +243,15 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     request: field(1, byteString(1, 4096)),
     hostName: field(2, name),
     machineId: field(3, name),
+  }),
+  profile: kind(27, {
+    epoch: field(1, integer()),
+    version: field(2, integer()),
+    values: field(3, profileInForceCodec),
+  }),
+  "profile-report": kind(28, {
+    values: field(1, profileInForceCodec),
+    problems: field(2, list(text(PROFILE_PROBLEM_LENGTH_MAX), PROFILE_PROBLEMS_MAX)),
   }),
 };
 

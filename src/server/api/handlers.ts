@@ -9,6 +9,7 @@ import type { ServerDatabase } from "../database.ts";
 import { deploymentHandlers } from "./deployment-handlers.ts";
 import { listHandlers } from "./lists.ts";
 import { selectPage } from "./paging.ts";
+import { profileHandlers } from "./profile-handlers.ts";
 import { contentOf, refusal } from "./refusals.ts";
 import { topologyHandlers } from "./topology-handlers.ts";
 import { contentView, deviceView } from "./views.ts";
@@ -46,6 +47,7 @@ export function createServerHandlers(api: ServerApi): Handlers {
     ...originHandlers(api),
     ...topologyHandlers(api),
     ...deploymentHandlers(api),
+    ...profileHandlers(api),
     regenerateSecurityKey: async () => ({
       securityKey: await database.securityKeys.regenerate(wallMs()),
     }),
