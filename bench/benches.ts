@@ -3,6 +3,7 @@ import { AGENT_KILL } from "./agent-kill.ts";
 import { ALONE } from "./alone.ts";
 import { API } from "./api.ts";
 import { BAD_PEER } from "./bad-peer.ts";
+import { BRANCHCACHE_FUZZ } from "./branchcache-fuzz.ts";
 import { DISK_FULL } from "./disk-full.ts";
 import { LAN } from "./lan.ts";
 import { LINK } from "./link.ts";
@@ -13,6 +14,7 @@ import { ORIGIN } from "./origin.ts";
 import { PLANTED_BUGS_BENCH } from "./planted-bugs.ts";
 import { ROAM } from "./roam.ts";
 import { RVP_LOSS } from "./rvp-loss.ts";
+import { SERVER } from "./server.ts";
 import { SERVER_LOSS } from "./server-loss.ts";
 import { SIM_10K } from "./sim-10k.ts";
 import { SIM_100K } from "./sim-100k.ts";
@@ -44,6 +46,8 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["sim-office", SIM_OFFICE],
   ["topology", TOPOLOGY],
   ["planted-bugs", PLANTED_BUGS_BENCH],
+  ["server", SERVER],
   ["told", TOLD],
   ["api", API],
+  ["branchcache-fuzz", BRANCHCACHE_FUZZ],
 ]);

@@ -23,7 +23,7 @@ export type BenchOptions = {
   readonly versions: boolean;
   /** How many devices; what the bench has by itself where it is absent. */
   readonly devices: number | undefined;
-  /** `sim-100k`: a package of fewer pieces. */
+  /** `sim-100k`: a package of fewer pieces; `server`: fewer kills. */
   readonly quick: boolean;
   /** `office`: also what it is compared with. */
   readonly beside: boolean;
@@ -44,7 +44,7 @@ export const OPTIONS_HELP = `
   --size SIZE      how much is distributed, such as 16MiB (default: 256MiB, or as said above)
   --rate RATE      the rate of each link, such as 20Mbit (default: 50Mbit, or as said above)
   --devices N      office, sim-*: how many devices there are, in an office beside the RVP
-  --quick          sim-100k: a quarter of the package
+  --quick          sim-100k: a quarter of the package; server: a tenth of the kills
   --no-beside      office: without the same swarm with libtorrent
   --patience S     seconds after which a distribution is given up (default: ten times the bound)
   --seed N         draws what is left to chance (default: 1)

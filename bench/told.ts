@@ -1,16 +1,14 @@
-import { readFileSync } from "node:fs";
 import { SERVER_ROUTES } from "../src/api/server-routes.ts";
 import { pause } from "../src/cli/interruption.ts";
-import { OperatorError } from "../src/runtime/operator-error.ts";
 import { percentile } from "./adaptive/percentile.ts";
-import { Clients, type Said } from "./clients/clients.ts";
-import { CONTENT, type CrowdedServer, startServer } from "./clients/server.ts";
+import { Crowd } from "./clients/clients.ts";
+import { CrowdedServer, contentAt } from "./clients/server.ts";
 import { digits } from "./figures.ts";
+import { usageOf } from "./organisation/programs.ts";
 import type { Bench, Stage } from "./stage.ts";
 
-/** How many devices there are unless the command line says, and in how many processes. */
+/** How many devices there are unless the command line says. */
 const DEVICES = 10_000;
-const PROCESSES = 2;
 
 /** Within which time everybody has to hear. */
 const TOLD_MS_MAX = 2_000;
@@ -38,21 +36,22 @@ export const TOLD: Bench = {
   devices: DEVICES,
   run: async (stage) => {
     const { devices = DEVICES } = stage.options;
-    const server = await startServer(stage, devices);
-    const clients = await connectAll(stage, server, devices);
+    const server = await CrowdedServer.start(stage, devices);
+    const crowd = new Crowd(stage, server.authorityFile, devices);
+    await crowd.connected(stage, () => server.isRunning);
     await pause(QUIET_MS, stage.signal);
-    const lostBefore = lostOf(await askAll(clients, "state"));
+    const { lost: lostBefore } = await crowd.ask("state");
     let deploymentId = "";
-    const deploy = await round(stage, { clients, devices }, async () => {
+    const deploy = await round(stage, crowd, async () => {
       const targets = { all: true } as const;
-      const body = { contentId: CONTENT, targets, priority: "high" } as const;
-      ({ deploymentId } = await server.control(SERVER_ROUTES.deploy, { body }));
+      const body = { contentId: contentAt(0), targets, priority: "high" } as const;
+      ({ deploymentId } = await server.api(SERVER_ROUTES.deploy, { body }));
     });
-    const held = await round(stage, { clients, devices }, async () => {
+    const held = await round(stage, crowd, async () => {
       const body = { deploymentId, order: { kind: "pause" } } as const;
-      await server.control(SERVER_ROUTES.steerDeployments, { body });
+      await server.api(SERVER_ROUTES.steerDeployments, { body });
     });
-    const lost = lostOf(await askAll(clients, "state")) - lostBefore;
+    const lost = (await crowd.ask("state")).lost - lostBefore;
     const rounds = [deploy, held];
     const ok = rounds.every(({ told, maxMs }) => told === devices && maxMs <= TOLD_MS_MAX);
     return {
@@ -61,41 +60,15 @@ export const TOLD: Bench = {
       lost,
       ...deploy,
       pause: held,
-      serverRssBytes: rssBytes(server.pid),
+      serverRssBytes: usageOf(server.pid)?.rssBytes,
     };
   },
 };
 
-async function connectAll(
-  stage: Stage,
-  server: CrowdedServer,
-  devices: number,
-): Promise<readonly Clients[]> {
-  const each = Math.ceil(devices / PROCESSES);
-  const clients = Array.from({ length: PROCESSES }, (_, number) => {
-    const first = number * each;
-    return new Clients(server.authorityFile, first, Math.min(each, devices - first));
-  });
-  for (const one of clients) stage.own(one);
-  for (let up = 0; up < devices; ) {
-    await pause(2_000, stage.signal);
-    if (!server.isRunning()) {
-      throw new OperatorError("bench-plan", "The server has ended: --keep keeps its log.");
-    }
-    const states = await askAll(clients, "state");
-    up = states.reduce((sum, said) => sum + said.up - said.lost, 0);
-    stage.say(`${up} of ${devices} devices are connected`);
-  }
-  return clients;
-}
-
 /** Has something said to all, and waits until all have heard it. */
-async function round(
-  stage: Stage,
-  { clients, devices }: { readonly clients: readonly Clients[]; readonly devices: number },
-  say: () => Promise<void>,
-): Promise<Round> {
-  await askAll(clients, "forget");
+async function round(stage: Stage, crowd: Crowd, say: () => Promise<void>): Promise<Round> {
+  const { devices } = crowd;
+  await crowd.ask("forget");
   const beganUs = machineUs();
   await say();
   const answeredMs = digits((machineUs() - beganUs) / 1_000, 1);
@@ -103,12 +76,12 @@ async function round(
   while (told < devices && machineUs() - beganUs < PATIENCE_MS * 1_000) {
     // Who is asked has less time to hear.
     await pause(1_000, stage.signal);
-    told = (await askAll(clients, "state")).reduce((sum, { count }) => sum + count, 0);
+    told = (await crowd.ask("state")).count;
   }
-  const heard = (await askAll(clients, "heard")).flatMap(({ heardUs }) => heardUs);
-  const tookMs = heard.map((atUs) => (atUs - beganUs) / 1_000);
+  const { heardUs } = await crowd.ask("heard");
+  const tookMs = heardUs.map((atUs) => (atUs - beganUs) / 1_000);
   const figures = {
-    told: heard.length,
+    told: heardUs.length,
     answeredMs,
     p50Ms: digits(percentile(tookMs, 0.5), 1),
     p99Ms: digits(percentile(tookMs, 0.99), 1),
@@ -118,24 +91,7 @@ async function round(
   return figures;
 }
 
-/** How many associations have ended; their devices connect anew. */
-function lostOf(states: readonly Said[]): number {
-  return states.reduce((sum, { lost }) => sum + lost, 0);
-}
-
-async function askAll(
-  clients: readonly Clients[],
-  what: "state" | "heard" | "forget",
-): Promise<readonly Said[]> {
-  return await Promise.all(clients.map((one) => one.ask(what)));
-}
-
 /** The machine's counting clock, which all processes share. */
 function machineUs(): number {
   return Number(process.hrtime.bigint() / 1_000n);
-}
-
-function rssBytes(pid: number): number {
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  return Number(kib ?? 0) * 1_024;
 }

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SERVER_ROUTES } from "../src/api/server-routes.ts";
@@ -11,6 +11,7 @@ import type { Change } from "../src/coordinator/state.ts";
 import { ServerDatabase } from "../src/server/database.ts";
 import { serverFiles } from "../src/server/files.ts";
 import { deviceRow } from "./organisation/device-rows.ts";
+import { processorSeconds } from "./organisation/programs.ts";
 import type { Bench, Stage } from "./stage.ts";
 
 /** How many offices the spreadsheet has, each in a row of its own, and how many devices there are. */
@@ -39,7 +40,7 @@ export const TOPOLOGY: Bench = {
 
     const file = join(stage.folder, "offices.xlsx");
     await writeTopologyFile(file, officesOf(ROWS));
-    const idleCpuS = cpuSecondsOf(server);
+    const idleCpuS = processorSeconds(server);
     const seconds = {
       dryRun: timed(() => branchline(["topology", "import", file, "--dry-run", "--data", data])),
       import: timed(() => branchline(["topology", "import", file, "--data", data])),
@@ -60,7 +61,7 @@ export const TOPOLOGY: Bench = {
       moved: changes[0]?.moved ?? 0,
       seconds,
       /** Of the server, for all of these: the wall clock also counts what else the machine does. */
-      serverCpuSeconds: Math.round(100 * (cpuSecondsOf(server) - idleCpuS)) / 100,
+      serverCpuSeconds: Math.round(100 * (processorSeconds(server) - idleCpuS)) / 100,
       secondsWanted: SECONDS_MAX,
     };
   },
@@ -110,12 +111,6 @@ async function startServer(stage: Stage, data: string): Promise<number> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return child.pid ?? 0;
-}
-
-/** Processor seconds that a process has used; proc(5), fields 14 and 15, in hundredths. */
-function cpuSecondsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 function branchline(args: readonly string[]): void {

@@ -111,6 +111,7 @@ test("the folders that decide and do nothing import nothing from outside", () =>
     "swarm",
     "peer",
     "coordinator",
+    "branchcache",
     "sim",
   ]);
 });

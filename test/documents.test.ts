@@ -14,6 +14,8 @@ import * as directories from "../src/coordinator/directories.ts";
 import * as manifestRequests from "../src/coordinator/manifest-requests.ts";
 import * as policies from "../src/coordinator/policies.ts";
 import * as publications from "../src/coordinator/publications.ts";
+import * as questions from "../src/coordinator/questions.ts";
+import * as reportPace from "../src/coordinator/report-pace.ts";
 import { CHANNELS, DEVICE_PORTS, SERVER_PORTS } from "../src/effects/channels.ts";
 import * as crypto from "../src/effects/crypto.ts";
 import * as core from "../src/peer/core.ts";
@@ -42,7 +44,9 @@ import * as messages from "../src/wire/messages.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 const protocol = read("docs/protocol.md");
-const rules = [...protocol.matchAll(/^\*\*([A-Z]{2}\d+)\*\* /gm)].map(([, rule = ""]) => rule);
+const rules = [protocol, read("docs/branchcache.md")].flatMap((page) =>
+  [...page.matchAll(/^\*\*([A-Z]{2}\d+)\*\* /gm)].map(([, rule = ""]) => rule),
+);
 const tests = [...filesIn("src"), ...filesIn("test")].filter((file) =>
   /\.(test|contract)\.ts$/.test(file),
 );
@@ -202,6 +206,7 @@ const MODULES: readonly Readonly<Record<string, unknown>>[] = [
   clones,
   manifestRequests,
   policies,
+  reportPace,
   offers,
   uploads,
   trust,
@@ -214,6 +219,7 @@ const MODULES: readonly Readonly<Record<string, unknown>>[] = [
   pathRules,
   directories,
   publications,
+  questions,
   crypto,
   authority,
   election,

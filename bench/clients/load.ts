@@ -1,5 +1,6 @@
-// Connects many devices with a server, over the real protocol, and says when each of them hears of its
-// deployments: load.ts AUTHORITY FIRST COUNT. A line on standard input asks, one on standard output answers.
+// Connects many devices with a server, over the real protocol, keeps them connected, and has each
+// report as if it fetched what it is told to have: load.ts AUTHORITY FIRST COUNT. A line on standard
+// input asks, one on standard output answers: how many are connected, and when they heard.
 import { createInterface } from "node:readline";
 import { associationEffects } from "../../src/effects/associations.ts";
 import type { HandshakeOutbox, Side } from "../../src/effects/handshake.ts";
@@ -13,14 +14,19 @@ import { TlsHandshakes } from "../../src/runtime/tls-handshake.ts";
 import { UdpSockets } from "../../src/runtime/udp.ts";
 import type { AssociationEvent, AssociationOutbox } from "../../src/transport/association-types.ts";
 import { Endpoint, type EndpointInput } from "../../src/transport/endpoint.ts";
-import { decodeMessage, encodeMessage } from "../../src/wire/messages.ts";
+import { decodeMessage, encodeMessage, type Message } from "../../src/wire/messages.ts";
 import { deviceAt, hostAt, OFFICE_DEVICES, SERVER_HOST, SERVER_PORT } from "./client-hosts.ts";
+import { Download, REPORT_MS } from "./download.ts";
 
-/** How many handshakes are under way at a time: the server has room for 256. */
+/** How many devices connect at a time at first: they are not all switched on at once. */
 const CONNECTING_MAX = 96;
 
-/** The number of `deployments` messages, as it stands behind the head of their array. */
+/** How long a device waits before it tries again, as agents do: at first, and at most. */
+const BACKOFF_MS = { min: 500, max: 15_000 } as const;
+
+/** The numbers of messages, as they stand behind the head of their array: one byte up to 23. */
 const DEPLOYMENTS_NUMBER = 9;
+const POLICY_NUMBER = 23;
 
 const [authorityFile = "", first = "0", count = "0"] = process.argv.slice(2);
 const nowS = (): number => Math.floor(Date.now() / 1_000);
@@ -38,6 +44,7 @@ const policy = {
 let heardUs: number[] = [];
 let up = 0;
 let lost = 0;
+let complete = 0;
 
 /** The devices of one office: they share an address. */
 class Office {
@@ -46,7 +53,10 @@ class Office {
   readonly #identities = new Map<number, Identity>();
   readonly #devices = new Map<number, number>();
   readonly #waiting = new Map<number, (isUp: boolean) => void>();
+  /** What each device fetches, also while it is not connected. */
+  readonly #downloads = new Map<number, Download>();
   readonly #host: string;
+  #reportMs = REPORT_MS;
   /** Whose handshake it is that begins while an association is made. */
   #connecting: Identity | undefined;
 
@@ -127,15 +137,17 @@ class Office {
     const { association } = event;
     const index = this.#devices.get(association);
     if (index === undefined) return;
-    if (event.kind === "message-received" && event.bytes[1] === DEPLOYMENTS_NUMBER) {
-      if (decodeMessage(event.bytes)?.kind === "deployments") {
-        heardUs.push(Number(process.hrtime.bigint() / 1_000n));
-      }
+    if (event.kind === "message-received" && event.bytes[1] === POLICY_NUMBER) {
+      this.#onPolicy(event.bytes);
+    } else if (event.kind === "message-received" && event.bytes[1] === DEPLOYMENTS_NUMBER) {
+      this.#onDeployments(association, index, event.bytes);
     } else if (event.kind === "association-up") {
       up += 1;
       this.#identities.delete(association);
       setImmediate(() => this.#register(association, index));
     } else if (event.kind === "association-down") {
+      this.#devices.delete(association);
+      this.#identities.delete(association);
       if (event.wasUp) {
         lost += 1;
         void keepConnecting(this, index);
@@ -144,8 +156,41 @@ class Office {
     }
   }
 
+  #onDeployments(association: number, index: number, bytes: Uint8Array): void {
+    const message = decodeMessage(bytes);
+    if (message?.kind !== "deployments") return;
+    heardUs.push(Number(process.hrtime.bigint() / 1_000n));
+    const told = message.deployments.find(({ contentId }) => contentId > this.#newest(index));
+    if (told === undefined || told.paused === true) return;
+    this.#downloads.set(index, new Download(told.contentId, index, performance.now()));
+    this.#report(association, index);
+  }
+
+  /** All devices of an office are told to report equally often. */
+  #onPolicy(bytes: Uint8Array): void {
+    const policy = decodeMessage(bytes);
+    if (policy?.kind === "policy") this.#reportMs = policy.reportMs ?? REPORT_MS;
+  }
+
+  /** What a device fetches: of several contents the one with the last id. */
+  #newest(index: number): string {
+    return this.#downloads.get(index)?.contentId ?? "";
+  }
+
+  /** Says how far a device is, now and for as long as it is not complete. */
+  #report(association: number, index: number): void {
+    const download = this.#downloads.get(index);
+    if (download === undefined || this.#devices.get(association) !== index) return;
+    const { progress, isNews } = download.at(performance.now());
+    if (progress.state === "complete" && isNews) complete += 1;
+    this.#say(association, progress);
+    if (progress.state !== "complete") {
+      setTimeout(() => this.#report(association, index), this.#reportMs);
+    }
+  }
+
   #register(association: number, index: number): void {
-    const bytes = encodeMessage({
+    this.#say(association, {
       ...{
         kind: "register",
         productVersion: "0.1.0",
@@ -156,10 +201,15 @@ class Office {
       facts: FACTS,
       attributes: [{ name: "os", value: "linux" }],
     });
+    this.#report(association, index);
+    this.#settle(association, true);
+  }
+
+  #say(association: number, message: Message): void {
+    const bytes = encodeMessage(message);
     this.#driver.act((nowUs, outbox) => {
       this.#endpoint.sendMessage(nowUs, association, bytes, outbox);
     });
-    this.#settle(association, true);
   }
 
   #settle(association: number, isUp: boolean): void {
@@ -179,7 +229,11 @@ const FACTS = {
 
 /** Connects a device, as often as it takes. */
 async function keepConnecting(office: Office, index: number): Promise<void> {
-  while (!(await office.connect(index))) await new Promise((resolve) => setTimeout(resolve, 500));
+  for (let backoffMs: number = BACKOFF_MS.min; !(await office.connect(index)); ) {
+    const waitMs = backoffMs;
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+    backoffMs = Math.min(BACKOFF_MS.max, (2 + Math.random() / 2) * backoffMs);
+  }
 }
 
 const offices = new Map<number, Office>();
@@ -204,6 +258,6 @@ lines.on("close", () => process.exit());
 lines.on("line", (line) => {
   if (line === "forget") heardUs = [];
   process.stdout.write(
-    `${JSON.stringify({ up, lost, heardUs: line === "heard" ? heardUs : [], count: heardUs.length })}\n`,
+    `${JSON.stringify({ up, lost, complete, heardUs: line === "heard" ? heardUs : [], count: heardUs.length })}\n`,
   );
 });

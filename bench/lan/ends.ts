@@ -121,7 +121,7 @@ const LOOK_MS = 20;
 /** Runs a program to its end and gives what it has used, but for its last moment. */
 export async function runMeasured(program: EndProgram): Promise<EndResult> {
   const startedMs = performance.now();
-  let last: Usage = { cpuS: 0, peakRssBytes: 0 };
+  let last: Usage = { cpuS: 0, rssBytes: 0, peakRssBytes: 0 };
   const timer = setInterval(() => {
     last = program.usage() ?? last;
   }, LOOK_MS);

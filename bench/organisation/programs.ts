@@ -21,7 +21,11 @@ export type Place = {
 };
 
 /** What a process has used up. */
-export type Usage = { readonly cpuS: number; readonly peakRssBytes: number };
+export type Usage = {
+  readonly cpuS: number;
+  readonly rssBytes: number;
+  readonly peakRssBytes: number;
+};
 
 /** A process of `branchline` in a namespace. It ends with us, whatever becomes of us. */
 export class Program {
@@ -89,7 +93,7 @@ export class Program {
 
   /** What it has used so far; nothing once it has ended. */
   usage(): Usage {
-    return usageOf(this.pid) ?? { cpuS: 0, peakRssBytes: 0 };
+    return usageOf(this.pid) ?? { cpuS: 0, rssBytes: 0, peakRssBytes: 0 };
   }
 }
 
@@ -102,7 +106,12 @@ export function usageOf(pid: number): Usage | undefined {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     const peakKib = Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0);
     const ticks = Number(fields[11]) + Number(fields[12]);
-    return { cpuS: ticks / TICKS_PER_S, peakRssBytes: peakKib * 1024 };
+    const rssKib = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+    return {
+      cpuS: ticks / TICKS_PER_S,
+      rssBytes: rssKib * 1024,
+      peakRssBytes: peakKib * 1024,
+    };
   } catch {
     return undefined;
   }

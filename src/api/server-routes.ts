@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { ContentIdPrefix, DeviceIdText, OfficeTypeWord } from "./common.ts";
 import { DEPLOYMENT_ROUTES } from "./deployment-routes.ts";
+import { INSIGHT_ROUTES } from "./insight-routes.ts";
 import { listQuery, PAGE_FIELDS, SearchText } from "./list.ts";
 import { PROFILE_ROUTES } from "./profile-routes.ts";
 import { exact, route } from "./route.ts";
@@ -18,6 +19,7 @@ import {
   ServerView,
   VersionFitWord,
 } from "./server-schemas.ts";
+import { STORAGE_ROUTES } from "./storage-routes.ts";
 import { TokenInput, TokenMade, TokenView, UuidText } from "./token-schemas.ts";
 import { TOPOLOGY_ROUTES } from "./topology-routes.ts";
 import {
@@ -31,6 +33,7 @@ import {
 /** The API of the server. */
 export const SERVER_ROUTES = {
   ...TOPOLOGY_ROUTES,
+  ...INSIGHT_ROUTES,
   showServer: route({
     method: "GET",
     path: "/api/v1/server",
@@ -159,6 +162,7 @@ export const SERVER_ROUTES = {
   }),
   ...DEPLOYMENT_ROUTES,
   ...PROFILE_ROUTES,
+  ...STORAGE_ROUTES,
   regenerateSecurityKey: route({
     method: "POST",
     path: "/api/v1/security-keys",

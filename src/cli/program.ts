@@ -18,6 +18,7 @@ import { addPublishCommands } from "./commands/publish.ts";
 import { addSelftestCommand } from "./commands/selftest.ts";
 import { addServerCommands } from "./commands/server.ts";
 import { addSimCommand } from "./commands/sim.ts";
+import { addStorageCommands } from "./commands/storage.ts";
 import { addTopologyCommands } from "./commands/topology.ts";
 import { addWatchCommand } from "./commands/watch.ts";
 import { addWebhookCommands } from "./commands/webhook.ts";
@@ -54,6 +55,7 @@ export function createProgram(host: CommandHost): Command {
   addProfileCommands(program, host);
   addAuditCommands(program, host);
   addLedgerCommand(program, host);
+  addStorageCommands(program, host);
   addOriginCommands(program, host);
   addExplainCommand(program, host);
   addNetperfCommands(program, host);

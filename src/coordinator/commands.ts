@@ -6,6 +6,7 @@ import type { Clones } from "./clones.ts";
 import { type Answer, type Command, type CoordinatorOutbox, refused } from "./contract.ts";
 import { deploy } from "./deploy.ts";
 import type { Deployments } from "./deployments.ts";
+import type { FileStorage } from "./file-storage.ts";
 import { changeGroup, removeGroup } from "./grouping.ts";
 import type { Groups } from "./groups.ts";
 import type { ManifestRequests } from "./manifest-requests.ts";
@@ -15,6 +16,7 @@ import type { ProfileWords } from "./profile-words.ts";
 import type { Profiles } from "./profiles.ts";
 import { publishProfile, putProfile, removeProfile } from "./profiling.ts";
 import type { Publications } from "./publications.ts";
+import type { Questions } from "./questions.ts";
 import type { Rollout } from "./rollout.ts";
 import type { Now, Roster } from "./roster.ts";
 import { steer } from "./steering.ts";
@@ -30,12 +32,14 @@ export type Parts = {
   readonly groups: Groups;
   readonly audit: Audit;
   readonly origins: Origins;
+  readonly fileStorage: FileStorage;
   readonly policies: Policies;
   readonly profiles: Profiles;
   readonly profileWords: ProfileWords;
   readonly accusations: Accusations;
   readonly clones: Clones;
   readonly manifests: ManifestRequests;
+  readonly questions: Questions;
   readonly zoneOffsetMs: ZoneOffset;
   readonly randomBytes: (length: number) => Uint8Array;
 };
@@ -69,6 +73,8 @@ export function obey(parts: Parts, command: Command, by: By, outbox: Coordinator
       return publishProfile(parts, command, by, outbox);
     case "remove-profile":
       return removeProfile(parts, command, by, outbox);
+    case "set-file-storage":
+      return setFileStorage(parts, command, by, outbox);
     case "pardon":
       return pardon(parts, command.deviceId, by, outbox);
     default:
@@ -93,6 +99,26 @@ function changeOrigins(
   audit.write({ atMs: wallMs, who, action, subject, before, after }, outbox);
   policies.generalChanged();
   return { kind: "origins-changed", origins: after };
+}
+
+function setFileStorage(
+  { fileStorage, policies, audit }: Parts,
+  { storage }: Extract<Command, { kind: "set-file-storage" }>,
+  { who, wallMs }: By,
+  outbox: CoordinatorOutbox,
+): Answer {
+  const before = fileStorage.row;
+  if (before === undefined && storage === undefined) {
+    const reason = "No file storage is configured: there is nothing to clear.";
+    return refused("storage-not-configured", reason);
+  }
+  const after = storage === undefined ? undefined : { ...storage, configuredAtMs: wallMs };
+  fileStorage.set(after, outbox);
+  const action = after === undefined ? "clear-file-storage" : "set-file-storage";
+  const subject = after?.location ?? before?.location ?? "";
+  audit.write({ atMs: wallMs, who, action, subject, before, after }, outbox);
+  policies.generalChanged();
+  return { kind: "file-storage-changed", ...(after === undefined ? {} : { storage: after }) };
 }
 
 function originOf({ originKind, location }: Extract<Command, { kind: "add-origin" }>) {

@@ -1,9 +1,16 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Finding, OfficeSpec } from "../topology/office.ts";
-import type { Message, Origin, OriginKind } from "../wire/messages.ts";
+import type { ExplanationPart, Message, Origin, OriginKind } from "../wire/messages.ts";
 import type { ProfileValues } from "../wire/profile.ts";
 import type { ProfileRow, ProfileTargets } from "./profile-rows.ts";
-import type { Change, ContentFacts, ContentFile, Priority, Targets } from "./state.ts";
+import type {
+  Change,
+  ContentFacts,
+  ContentFile,
+  FileStorageRow,
+  Priority,
+  Targets,
+} from "./state.ts";
 import type { TopologyChange } from "./topology-changes.ts";
 
 /** What became of a request for an identity. Certificates are DER. */
@@ -100,6 +107,11 @@ export type Command =
       readonly everywhere?: boolean;
     }
   | { readonly kind: "remove-profile"; readonly name: string }
+  /** Says where packages are kept; it has been tried. Without a storage: nowhere. */
+  | {
+      readonly kind: "set-file-storage";
+      readonly storage?: Omit<FileStorageRow, "configuredAtMs">;
+    }
   /** Trusts a shunned device again, and forgets what was said against it. */
   | { readonly kind: "pardon"; readonly deviceId: string };
 
@@ -131,7 +143,11 @@ export type Answer =
       readonly devices: number;
       readonly present: number;
     }
+  | { readonly kind: "file-storage-changed"; readonly storage?: FileStorageRow }
   | { readonly kind: "pardoned" }
+  | { readonly kind: "explained"; readonly part: ExplanationPart }
+  /** A device did not answer a question: it is not there, it went, it was too slow, or too busy. */
+  | { readonly kind: "unexplained"; readonly why: "away" | "silent" | "busy" }
   | {
       readonly kind: "refused";
       readonly code: RefusalCode;
@@ -165,7 +181,6 @@ export type RefusalCode =
   | "origin-duplicate"
   | "origin-unknown"
   | "too-many-origins"
-  | "file-storage-missing"
   | "profile-unknown"
   | "profile-exists"
   | "profile-in-use"
@@ -173,7 +188,8 @@ export type RefusalCode =
   | "bad-profile-value"
   | "hosted-cache-missing"
   | "too-many-profiles"
-  | "too-many-targets";
+  | "too-many-targets"
+  | "storage-not-configured";
 
 /** The answer to a command that is not carried out. */
 export function refused(
@@ -238,9 +254,19 @@ export type CoordinatorInput =
       /** Who gives it; absent: somebody at the server itself. */
       readonly by?: string;
     }
+  /** An operator wants to know of a device why the pieces of a content came from where they came. */
+  | ({ readonly kind: "question"; readonly requestNumber: number } & Question)
   /** What the wall clock says now; said at least each minute, because it may jump. */
   | { readonly kind: "wall-clock"; readonly wallMs: number }
   | { readonly kind: "timer" };
+
+/** What a device is asked: of which content, from which piece on. */
+export type Question = {
+  readonly deviceId: string;
+  readonly contentId: ContentId;
+  /** What came before this piece is known already. */
+  readonly firstPiece: number;
+};
 
 /** Somebody who asks for an identity, and the id it will have. */
 export type EnrolmentRequest = {

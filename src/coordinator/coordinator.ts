@@ -18,6 +18,7 @@ import {
   refuseClone,
 } from "./devices.ts";
 import { Enrolments } from "./enrolments.ts";
+import { FileStorage } from "./file-storage.ts";
 import { Groups } from "./groups.ts";
 import { type LedgerStanding, ledgerOf } from "./ledger-view.ts";
 import { ManifestRequests } from "./manifest-requests.ts";
@@ -29,6 +30,7 @@ import { ProfileWords } from "./profile-words.ts";
 import { Profiles } from "./profiles.ts";
 import { reachOf } from "./profiling.ts";
 import { Publications } from "./publications.ts";
+import { Questions } from "./questions.ts";
 import { Rollout } from "./rollout.ts";
 import { canonicalHosts, type Now, Roster } from "./roster.ts";
 import type {
@@ -38,6 +40,7 @@ import type {
   DeploymentRow,
   DeviceRow,
   GroupRow,
+  ProgressRow,
 } from "./state.ts";
 import {
   type DeploymentStanding,
@@ -69,6 +72,7 @@ function partsOf(setup: CoordinatorSetup): Parts {
     serverHosts: canonicalHosts(setup.serverHosts),
     randomBytes,
   });
+  const fileStorage = new FileStorage(state.fileStorage);
   const groups = new Groups(state.groups);
   const profiles = new Profiles(state.profiles, state.profileReports, {
     upwards: (office) => offices.upwards(office),
@@ -107,6 +111,7 @@ function partsOf(setup: CoordinatorSetup): Parts {
     groups,
     audit: new Audit(state.epoch),
     origins,
+    fileStorage,
     policies,
     profiles,
     profileWords: new ProfileWords(state.epoch, (deviceId) => {
@@ -117,6 +122,7 @@ function partsOf(setup: CoordinatorSetup): Parts {
     accusations: new Accusations(state.accusations),
     clones: new Clones(),
     manifests: new ManifestRequests(),
+    questions: new Questions((deviceId) => roster.associationOf(deviceId)),
     randomBytes,
   };
 }
@@ -155,7 +161,9 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     if (input.kind === "wall-clock") this.#wallOffsetMs = input.wallMs - nowUs / 1_000;
     const now = this.#nowAt(nowUs);
     this.#apply(now, input, outbox);
-    const { roster, rollout, publications, policies, profileWords, manifests } = this.#parts;
+    const { roster, rollout, publications, policies, profileWords } = this.#parts;
+    const { manifests, questions } = this.#parts;
+    questions.expire(nowUs, outbox);
     rollout.onClock(now, outbox);
     publications.expire(nowUs, outbox);
     roster.offices.save(outbox);
@@ -168,8 +176,8 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
   }
 
   due(): Due {
-    const { roster, rollout, publications, policies, manifests } = this.#parts;
-    const machines = [roster.directories, rollout, publications, policies, manifests];
+    const { roster, rollout, publications, policies, manifests, questions } = this.#parts;
+    const machines = [roster.directories, rollout, publications, policies, manifests, questions];
     return machines.map((machine) => machine.due()).reduce(earlier);
   }
 
@@ -199,6 +207,11 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     return this.#parts.roster.device(deviceId)?.retiredAtMs !== undefined;
   }
 
+  /** What a device last reported of a content; `undefined` where it never has. */
+  progress(contentId: ContentId, deviceId: DeviceId): ProgressRow | undefined {
+    return this.#parts.rollout.progressOf(contentId).get(deviceId);
+  }
+
   /** What is said against a device, the oldest first. */
   accusations(deviceId: DeviceId): readonly AccusationRow[] {
     return this.#parts.accusations.against(deviceId);
@@ -207,6 +220,11 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
   /** Where packages can be had when no device has them, in the order in which they are asked. */
   origins(): readonly Origin[] {
     return this.#parts.origins.list();
+  }
+
+  /** Where packages are kept, and whether that is configured at all. */
+  get fileStorage(): Pick<FileStorage, "isConfigured" | "row"> {
+    return this.#parts.fileStorage;
   }
 
   /** What has come into each office of each content, or of one. */
@@ -302,7 +320,7 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
         this.#onMoved(input.association, input.host);
         break;
       case "device-down":
-        this.#onDown(now, input.association);
+        this.#onDown(now, input.association, outbox);
         break;
       case "message":
         this.#onMessage(now, input, outbox);
@@ -324,6 +342,9 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
           input.requestNumber,
           obey(this.#parts, input.command, { ...now, who: input.by ?? LOCAL }, outbox),
         );
+        break;
+      case "question":
+        this.#parts.questions.ask(input, now.nowUs, outbox);
         break;
       case "wall-clock":
       case "timer":
@@ -353,7 +374,7 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     const session = { association, deviceId, host, deploymentsKey: "" };
     const replaced = roster.up(session, now.wallMs);
     if (replaced === undefined || replaced.association === association) return;
-    this.#onDown(now, replaced.association);
+    this.#onDown(now, replaced.association, outbox);
     const reason = "The device has connected anew.";
     outbox.close(replaced.association, CLOSE_CODES.replaced, reason);
   }
@@ -365,8 +386,8 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     if (session !== undefined) session.host = host;
   }
 
-  #onDown(now: Now, association: number): void {
-    const { publications, policies, clones, manifests, roster } = this.#parts;
+  #onDown(now: Now, association: number, outbox: CoordinatorOutbox): void {
+    const { publications, policies, clones, manifests, questions, roster } = this.#parts;
     this.#hosts.delete(association);
     this.#enrolments.forget(association);
     publications.forget(association);
@@ -374,6 +395,7 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     this.#parts.profileWords.forget(association);
     clones.forget(association);
     manifests.forget(association);
+    questions.forget(association, outbox);
     if (roster.down(association, now.nowUs, now.wallMs)) policies.membersChanged(now.nowUs);
   }
 
@@ -411,6 +433,9 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
         break;
       case "manifest-wanted":
         onManifestWanted(this.#parts, session, message, { nowUs: now.nowUs, outbox });
+        break;
+      case "explanation":
+        this.#parts.questions.onAnswer(association, message, outbox);
         break;
       default: {
         const reason = `A server has no use for a "${message.kind}" message: check the versions.`;

@@ -102,6 +102,32 @@ test("PO3: in an office that does not share nobody keeps anything for the others
   expect(devices.map(keepOf)).toEqual([[], []]);
 });
 
+test("PO6: once so many devices are there that their reports are too many, each is told its pace", () => {
+  const sent = new Map<number, number | undefined>();
+  const policies = new Policies(1, {
+    ...{ origins: () => [], shunned: () => [], deployed: () => new Set<ContentId>() },
+    ...{ holders: () => [], isPresent: () => true, shares: () => true },
+  });
+  const send = (atUs: number): void =>
+    policies.send(atUs, {
+      ...IGNORING,
+      send: (association, message) => {
+        if (message.kind === "policy") sent.set(association, message.reportMs);
+      },
+    });
+  for (let index = 0; index < 1_251; index += 1) {
+    const deviceId = index.toString(16).padStart(32, "0") as DeviceId;
+    policies.registered({ association: index, deviceId }, 0);
+  }
+  send(0);
+  expect(new Set(sent.values())).toEqual(new Set([undefined]));
+
+  send(POLICY_DELAY_US);
+
+  expect(sent.size).toBe(1_251);
+  expect(new Set(sent.values())).toEqual(new Set([1_000]));
+});
+
 test("MS2: the largest policy fits into a message", () => {
   const id = (index: number, digits: number) => index.toString(16).padStart(digits, "0");
   const many = Array.from({ length: 5_000 }, (_, index) => index);

@@ -5,6 +5,7 @@ import { compareCandidates } from "../topology/election.ts";
 import type { Origin } from "../wire/messages.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import { DEPLOYMENTS_MAX } from "./deployments.ts";
+import { REPORT_MS_MIN, reportPaceMs } from "./report-pace.ts";
 import type { DeviceRow } from "./state.ts";
 
 /** Changes of policy are gathered for this long, because working them out looks at every holder. */
@@ -52,6 +53,7 @@ export class Policies {
   readonly #fresh = new Set<Reader>();
   #everythingUnjudged = true;
   #general = 0;
+  #reportMs = REPORT_MS_MIN;
   #dueUs = Number.POSITIVE_INFINITY;
   #version = 0;
 
@@ -104,6 +106,7 @@ export class Policies {
     if (nowUs >= this.#dueUs) {
       this.#dueUs = Number.POSITIVE_INFINITY;
       this.#judge();
+      this.#reportMs = reportPaceMs(this.#readers.size, this.#reportMs);
       for (const reader of this.#readers.values()) this.#tell(reader, outbox);
     } else {
       for (const reader of this.#fresh) this.#tell(reader, outbox);
@@ -163,7 +166,8 @@ export class Policies {
   #tell(reader: Reader, outbox: CoordinatorOutbox): void {
     const kept = [...(this.#kept.get(reader.deviceId) ?? [])];
     const keep = kept.sort().slice(0, DEPLOYMENTS_MAX);
-    const key = `${this.#general} ${keep.join()}`;
+    const reportMs = this.#reportMs;
+    const key = `${this.#general} ${reportMs} ${keep.join()}`;
     if (key === reader.sentKey) return;
     reader.sentKey = key;
     this.#version += 1;
@@ -174,6 +178,7 @@ export class Policies {
       origins: this.#sources.origins(),
       shunned: this.#sources.shunned().slice(0, SHUNNED_MAX),
       keep,
+      ...(reportMs === REPORT_MS_MIN ? {} : { reportMs }),
     });
   }
 }

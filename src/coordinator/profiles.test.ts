@@ -9,7 +9,8 @@ let world: World;
 beforeEach(() => {
   world = new World(emptyState(7));
   world.command({ kind: "replace-offices", offices: OFFICES });
-  world.command({ kind: "add-origin", location: "/srv/packages" });
+  const place = { storageId: "s1", kind: "directory", location: "/srv/packages" } as const;
+  world.command({ kind: "set-file-storage", storage: { ...place, details: {} } });
 });
 
 test("PF1: a device is told what is in force when it registers, and then where that changes", () => {
@@ -143,10 +144,10 @@ test("MS2: the largest profile fits into a message", () => {
 
 describe("refused with a reason is", () => {
   test("A4: a profile before there is file storage", () => {
-    world.command({ kind: "remove-origin", location: "/srv/packages" });
+    world.command({ kind: "set-file-storage" });
 
     expect(world.command({ kind: "create-profile", name: "A", values: {} })).toMatchObject({
-      code: "file-storage-missing",
+      code: "storage-not-configured",
     });
   });
 
@@ -259,7 +260,10 @@ test("each change leaves an audit row that says what was before and after", () =
     "profile-unpublish",
     "profile-delete",
   ]);
-  expect(JSON.parse(rows[1]?.before ?? "")).toMatchObject({ order: 10, values: { diskPercent: 5 } });
+  expect(JSON.parse(rows[1]?.before ?? "")).toMatchObject({
+    order: 10,
+    values: { diskPercent: 5 },
+  });
   expect(JSON.parse(rows[1]?.after ?? "")).toMatchObject({ order: 3, values: { diskPercent: 6 } });
 });
 
@@ -268,10 +272,7 @@ function create(name: string, values: ProfileValues) {
   expect(answer).toMatchObject({ kind: "profile-changed" });
 }
 
-function publish(
-  name: string,
-  add: { offices?: string[]; groups?: string[]; devices?: string[] },
-) {
+function publish(name: string, add: { offices?: string[]; groups?: string[]; devices?: string[] }) {
   return world.command({ kind: "publish-profile", name, add });
 }
 

@@ -139,12 +139,12 @@ function detail({ order, values, targets }: ProfileRow): unknown {
 }
 
 function judgeNew(parts: Parts, name: string): Answer | undefined {
-  const { profiles } = parts;
-  if (!hasFileStorage(parts)) {
+  const { profiles, fileStorage } = parts;
+  if (!fileStorage.isConfigured) {
     const reason =
       "A profile needs file storage, from which devices fetch what no other device may give them: " +
       "configure it first (storage set).";
-    return refused("file-storage-missing", reason);
+    return refused("storage-not-configured", reason);
   }
   if (profiles.get(name) !== undefined) {
     return refused("profile-exists", `There is a profile "${name}" already: change it.`);
@@ -155,11 +155,6 @@ function judgeNew(parts: Parts, name: string): Answer | undefined {
   }
   if (!profiles.full) return undefined;
   return refused("too-many-profiles", `There are ${PROFILES_MAX} profiles already: remove some.`);
-}
-
-/** Whether there is file storage, as row A4 wants it before any profile. */
-function hasFileStorage({ origins }: Parts): boolean {
-  return origins.list().some(({ kind }) => kind === "storage");
 }
 
 function judgeTargets(

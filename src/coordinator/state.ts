@@ -228,6 +228,21 @@ export type AccusationRow = {
   readonly atMs: number;
 };
 
+/** Where packages are kept (row A4), without secrets. */
+export type FileStorageRow = {
+  /** Drawn anew each time that it is configured: what lies elsewhere for it names it by this. */
+  readonly storageId: string;
+  readonly kind: FileStorageKind;
+  /** As an operator writes and reads it: a path, or an address without a password. */
+  readonly location: string;
+  /** What else the kind needs, by name. */
+  readonly details: Readonly<Record<string, string>>;
+  readonly configuredAtMs: number;
+};
+
+/** What a file storage may be. */
+export type FileStorageKind = "directory" | "s3" | "database";
+
 /** Everything of the server that survives a restart and that its brain needs. */
 export type CoordinatorState = {
   /** Greater at each start than at the one before: what the server says is numbered by it. */
@@ -245,6 +260,8 @@ export type CoordinatorState = {
   readonly groups: readonly GroupRow[];
   readonly profiles: readonly ProfileRow[];
   readonly profileReports: readonly ProfileReportRow[];
+  /** Absent: none is configured. */
+  readonly fileStorage?: FileStorageRow;
 };
 
 /** A change of what survives. All changes of one step are made together or not at all. */
@@ -280,6 +297,8 @@ export type Change =
   | { readonly kind: "ledger-put"; readonly row: LedgerRow }
   | { readonly kind: "topology-change-add"; readonly row: TopologyChangeRow }
   | { readonly kind: "origins-replace"; readonly origins: readonly Origin[] }
+  /** Without a storage: none is configured any more. */
+  | { readonly kind: "file-storage-set"; readonly storage?: FileStorageRow }
   /** Adds a row, or replaces the one of its pair of devices. */
   | { readonly kind: "accusation-put"; readonly accusation: AccusationRow }
   | {

@@ -299,6 +299,10 @@ function applied(state: CoordinatorState, change: Change): CoordinatorState {
       return { ...state, ledger: put(state.ledger, change.row, sameLedger) };
     case "origins-replace":
       return { ...state, origins: change.origins };
+    case "file-storage-set": {
+      const { fileStorage: _, ...rest } = state;
+      return change.storage === undefined ? rest : { ...rest, fileStorage: change.storage };
+    }
     case "accusation-put": {
       const accusations = state.accusations.filter(
         (row) => !sameAccusation(row, change.accusation),

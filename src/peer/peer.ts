@@ -32,6 +32,7 @@ import { ProfileKeeping } from "./profile-keeping.ts";
 import { Rechecks } from "./rechecks.ts";
 import { ServerLink } from "./server-link.ts";
 import { peerStatus } from "./status.ts";
+import { toldExplanation } from "./told-explanation.ts";
 import { TransportOutbox } from "./transport-outbox.ts";
 import { Trust } from "./trust.ts";
 import { Uploads } from "./uploads.ts";
@@ -385,6 +386,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       case "manifest-part":
         this.#manifests.onPart(act, message);
         break;
+      case "explain":
+        this.#server.say(act, toldExplanation(message, this.explain(message.contentId)));
+        break;
       default:
         this.#server.onMessage(act, message);
     }
@@ -478,9 +482,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#policy = policy;
     this.#memory.keep(act, policy);
     this.#core.shunned = new Set(policy.shunned);
-    for (const link of this.#core.links.values()) {
+    for (const link of this.#core.links.values())
       if (this.#core.shunned.has(link.deviceId)) this.#uploads.onLinkDown(link);
-    }
+    this.#server.paceReports(policy.reportMs);
     this.#evictions.onPolicy(act, policy.keep);
     this.#claims.refresh(act);
     this.#downloads.onTick(act);

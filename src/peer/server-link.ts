@@ -11,8 +11,8 @@ import { saidPorts } from "./ports.ts";
 /** How long to wait after a connection to the server failed, at first and at most. */
 const BACKOFF_US = { min: 500 * MS, max: 15 * SECOND } as const;
 
-/** How often the server is told of progress. */
-const PROGRESS_US = 500 * MS;
+/** How often the server is told of progress, unless it wants it less often. */
+const REPORT_MS = 500;
 
 /** How much of a manifest one message brings to the server. */
 const PART_BYTES = 32 * KIB;
@@ -34,6 +34,7 @@ export class ServerLink {
   #state: State = { kind: "waiting", untilUs: 0 };
   #backoffUs: number = BACKOFF_US.min;
   #progressAtUs = Number.POSITIVE_INFINITY;
+  #reportUs: number = REPORT_MS * MS;
   #lastCode = "";
 
   constructor(core: Core) {
@@ -83,10 +84,15 @@ export class ServerLink {
     report(act, { kind: "server-lost", code: event.code, reason: event.reason });
   }
 
+  /** The server wants to hear of progress at most so often (PO6). */
+  paceReports(reportMs: number = REPORT_MS): void {
+    this.#reportUs = reportMs * MS;
+  }
+
   /** Something about a content has changed that the server is to hear of. */
   noteProgress(act: Act, entry: ContentEntry, now = false): void {
     entry.unreported = true;
-    const atUs = act.nowUs + (now ? 0 : PROGRESS_US);
+    const atUs = act.nowUs + (now ? 0 : this.#reportUs);
     this.#progressAtUs = Math.min(this.#progressAtUs, atUs);
   }
 
@@ -139,7 +145,7 @@ export class ServerLink {
     this.say(act, { kind: "enrol-anew", request, hostName, machineId });
   }
 
-  /** The server answers what the device asked of it. */
+  /** Takes in what the server says of the device's own identity and publications. */
   onMessage(act: Act, message: Message): void {
     switch (message.kind) {
       case "published":

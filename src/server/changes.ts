@@ -7,6 +7,7 @@ import type {
   ContentRow,
   DeploymentRow,
   DeviceRow,
+  FileStorageRow,
   GroupRow,
   LedgerRow,
   OfficesState,
@@ -69,6 +70,8 @@ async function applyChange(
       return await addAudit(transaction, change.row);
     case "origins-replace":
       return await replaceOrigins(transaction, change.origins);
+    case "file-storage-set":
+      return await setFileStorage(transaction, change.storage);
     case "accusation-remove":
       await transaction
         .deleteFrom("accusations")
@@ -257,6 +260,22 @@ async function replaceOrigins(
   for (const [position, { kind, location }] of origins.entries()) {
     await transaction.insertInto("origins").values({ position, kind, location }).execute();
   }
+}
+
+async function setFileStorage(
+  transaction: Transaction<Tables>,
+  storage: FileStorageRow | undefined,
+): Promise<void> {
+  await transaction.deleteFrom("file_storage").execute();
+  if (storage === undefined) return;
+  const { storageId, kind, location, details, configuredAtMs } = storage;
+  await transaction
+    .insertInto("file_storage")
+    .values({
+      ...{ storage_id: storageId, kind, location },
+      ...{ details_json: JSON.stringify(details), configured_at_ms: configuredAtMs },
+    })
+    .execute();
 }
 
 function accusationRow({

@@ -7,16 +7,22 @@ export type ServerFiles = {
   readonly authority: string;
   readonly identity: string;
   readonly database: string;
+  /** The key or password of the file storage; only where one is configured that has any. */
+  readonly storageSecret: string;
   readonly controlSocket: string;
 };
 
 /** The files of the server with this data folder. */
 export function serverFiles(data: string): ServerFiles {
-  return { ...stateFiles(join(data, "state")), controlSocket: join(data, "control.sock") };
+  return {
+    ...stateFiles(join(data, "state")),
+    storageSecret: join(data, "storage-secret.json"),
+    controlSocket: join(data, "control.sock"),
+  };
 }
 
 /** The files of a server's state, wherever it lies. */
-export function stateFiles(state: string): Omit<ServerFiles, "controlSocket"> {
+export function stateFiles(state: string): Omit<ServerFiles, "controlSocket" | "storageSecret"> {
   return {
     state,
     authority: join(state, "authority.pem"),

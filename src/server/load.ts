@@ -7,6 +7,8 @@ import type {
   DeploymentRow,
   DeviceRow,
   Directive,
+  FileStorageKind,
+  FileStorageRow,
   LedgerRow,
   OfficesState,
   Priority,
@@ -74,6 +76,7 @@ export async function loadState(
     .selectAll()
     .orderBy("position")
     .execute();
+  const storage = await database.selectFrom("file_storage").selectAll().executeTakeFirst();
   return {
     epoch,
     devices: devices.map(deviceOf),
@@ -92,6 +95,7 @@ export async function loadState(
       devices: JSON.parse(devices_json) as string[],
     })),
     ...(await loadProfiles(database)),
+    ...(storage === undefined ? {} : { fileStorage: storageOf(storage) }),
   };
 }
 
@@ -201,6 +205,16 @@ function ledgerOf(row: Selectable<Tables["ledger"]>): LedgerRow {
     lanBytes: row.lan_bytes,
     originBytes: row.origin_bytes,
     devices: row.devices,
+  };
+}
+
+function storageOf(row: Selectable<Tables["file_storage"]>): FileStorageRow {
+  return {
+    storageId: row.storage_id,
+    kind: row.kind as FileStorageKind,
+    location: row.location,
+    details: JSON.parse(row.details_json) as Record<string, string>,
+    configuredAtMs: row.configured_at_ms,
   };
 }
 

@@ -8,6 +8,7 @@ import { aborted } from "../runtime/aborted.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
 import { Driver, monotonicUs } from "../runtime/driver.ts";
 
+import { tuneEngine } from "../runtime/engine.ts";
 import { loadPublisher, type Publisher } from "../runtime/publisher-key.ts";
 import { zoneOffsetMs } from "../runtime/time-zones.ts";
 import { encodeMessage } from "../wire/messages.ts";
@@ -24,6 +25,7 @@ import { serverFiles } from "./files.ts";
 import { judgeManifest } from "./manifest-judge.ts";
 import { OriginFiller } from "./origin-filler.ts";
 import type { ServerSettings } from "./settings.ts";
+import { FileStorage } from "./storage/file-storage.ts";
 import { Transport } from "./transport.ts";
 
 /** What a program is run with. */
@@ -46,6 +48,7 @@ const WALL_CLOCK_MS = 30_000;
  * @throws OperatorError where it cannot start; nothing stays open then.
  */
 export async function runServer(settings: ServerSettings, options: RunOptions): Promise<void> {
+  tuneEngine("many-peers");
   const { log, signal } = options;
   const files = serverFiles(settings.data);
   const certificates = await Certificates.open(files);
@@ -62,20 +65,7 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   };
   const answers = new Answers();
   const tell = (input: CoordinatorInput): void => brain.input(input);
-  const transport = await Transport.open(settings, {
-    identity: certificates.identity,
-    ports: portsOf(settings),
-    log,
-    onInput: (input) => {
-      if (input.kind !== "message" || input.message.kind !== "renew") return tell(input);
-      const { association, deviceId, message } = input;
-      if (coordinator.isRetired(deviceId)) return tell(input);
-      void certificates.renew(deviceId, message.request).then((answer) => {
-        log.info({ deviceId, outcome: answer.kind }, "renewal-decided");
-        transport.send(association, encodeMessage(answer));
-      }, fail);
-    },
-  });
+  const transport = await openTransport(settings, { coordinator, certificates, log, tell, fail });
   stack.defer(() => transport.close());
   const parts = { database, certificates, publishers, transport, answers, log, tell, fail };
   const filler = new OriginFiller(settings.storage.folder, coordinator, log);
@@ -101,15 +91,21 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     () => committer.commit(),
   );
   stack.defer(() => brain.stop());
+  const fileStorage = new FileStorage({
+    configured: () => coordinator.fileStorage.row,
+    secretFile: files.storageSecret,
+  });
+  stack.defer(() => fileStorage.close());
   const api = {
     coordinator,
     database,
+    fileStorage,
     webhooks: live.webhooks,
     organisation: certificates.organisation,
     fingerprint: certificates.fingerprint,
     epoch: state.epoch,
     wallMs: () => Date.now(),
-    command: commander(parts),
+    ...askers(parts),
   };
   const ending = AbortSignal.any([signal, failure.signal]);
   const serving = await serveApi({ ...{ api, live, settings, certificates }, log, ending });
@@ -142,10 +138,38 @@ async function openDatabase(
   return database;
 }
 
-/** Has the coordinator carry out what operators want, in their name. */
-function commander({ database, answers, tell }: Parts): ServerApi["command"] {
-  return (command, caller) =>
-    answers.ask(tell, command, callerName(caller, database.tokens.list()));
+/** What devices say goes to the coordinator, but for what only the authority can answer. */
+async function openTransport(
+  settings: ServerSettings,
+  parts: Pick<Parts, "certificates" | "log" | "tell" | "fail"> & {
+    readonly coordinator: Coordinator;
+  },
+): Promise<Transport> {
+  const { coordinator, certificates, log, tell, fail } = parts;
+  const transport = await Transport.open(settings, {
+    identity: certificates.identity,
+    ports: portsOf(settings),
+    log,
+    onInput: (input) => {
+      if (input.kind !== "message" || input.message.kind !== "renew") return tell(input);
+      const { association, deviceId, message } = input;
+      if (coordinator.isRetired(deviceId)) return tell(input);
+      void certificates.renew(deviceId, message.request).then((answer) => {
+        log.info({ deviceId, outcome: answer.kind }, "renewal-decided");
+        transport.send(association, encodeMessage(answer));
+      }, fail);
+    },
+  });
+  return transport;
+}
+
+/** Has the coordinator carry out what operators want, in their name, and ask devices for them. */
+function askers({ database, answers, tell }: Parts): Pick<ServerApi, "command" | "ask"> {
+  return {
+    command: (command, caller) =>
+      answers.ask(tell, command, callerName(caller, database.tokens.list())),
+    ask: (question) => answers.question(tell, question),
+  };
 }
 
 function createCoordinator(settings: ServerSettings, state: CoordinatorState): Coordinator {

@@ -4,6 +4,7 @@ import { add, type Counters } from "../coordinator/state.ts";
 import { API_MIGRATION, type ApiTables } from "./schema-api.ts";
 import { DEPLOYMENTS_MIGRATION, type DeploymentTables } from "./schema-deployments.ts";
 import { type PortsColumn, PROFILES_MIGRATION, type ProfileTables } from "./schema-profiles.ts";
+import { STORAGE_MIGRATION, type StorageTables } from "./schema-storage.ts";
 
 // One schema for SQLite and PostgreSQL: ids and JSON are text, truth values 0 or 1, times are
 // milliseconds since 1970. SQLite takes any name for a type, so bytes have PostgreSQL's.
@@ -11,7 +12,8 @@ import { type PortsColumn, PROFILES_MIGRATION, type ProfileTables } from "./sche
 /** The tables of the server's database. */
 export type Tables = ApiTables &
   DeploymentTables &
-  ProfileTables & {
+  ProfileTables &
+  StorageTables & {
     organisation: {
       /** Always 1: there is one row. */
       id: number;
@@ -162,6 +164,8 @@ export const TABLE_KEYS: {
   progress: ["content_id", "device_id"],
   ledger: ["content_id", "office"],
   origins: ["location"],
+  file_storage: ["storage_id"],
+  uploads: ["upload_id"],
   accusations: ["reporter", "accused"],
   profiles: ["name"],
   profile_reports: ["device_id"],
@@ -217,7 +221,8 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
         .execute();
     },
   },
-  "0007-profiles": PROFILES_MIGRATION,
+  "0007-storage": STORAGE_MIGRATION,
+  "0008-profiles": PROFILES_MIGRATION,
 };
 
 async function createOrganisation({ schema }: Kysely<unknown>): Promise<void> {

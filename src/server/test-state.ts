@@ -134,6 +134,10 @@ export const STATE: CoordinatorState = {
       devices: 3,
     },
   ],
+  fileStorage: {
+    ...{ storageId: "s1", kind: "directory", location: "/srv/packages" },
+    ...{ details: { since: "1" }, configuredAtMs: 1_800_000_000_009 },
+  },
   groups: [
     { name: "Pilots", devices: [DEVICE.deviceId] },
     { name: "Lab", devices: [] },
@@ -191,6 +195,7 @@ export const CHANGES: readonly Change[] = [
   ...STATE.groups.map((group): Change => ({ kind: "group-put", group })),
   ...STATE.progress.map((progress): Change => ({ kind: "progress-put", progress })),
   { kind: "origins-replace", origins: STATE.origins },
+  { kind: "file-storage-set", ...(STATE.fileStorage ? { storage: STATE.fileStorage } : {}) },
   ...STATE.ledger.map((row): Change => ({ kind: "ledger-put", row })),
   ...STATE.profiles.map((profile): Change => ({ kind: "profile-put", profile })),
   ...STATE.profileReports.map((report): Change => ({ kind: "profile-report-put", report })),

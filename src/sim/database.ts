@@ -97,6 +97,7 @@ export class SimDatabase {
         this.#profileReports.set(change.report.deviceId, change.report);
         break;
       case "topology-change-add":
+      case "file-storage-set":
       case "audit-add":
         // Nobody in a simulated world reads them.
         break;

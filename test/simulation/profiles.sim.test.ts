@@ -96,7 +96,9 @@ describe.each<ProfileMode>(["local", "disabled"])("PF4: devices in %s mode", (mo
     );
     expect(accusations).toEqual([]);
   });
+});
 
+describe.each<ProfileMode>(["local", "disabled"])("PF4: once in %s mode devices", (mode) => {
   test("take part again at once when nothing says otherwise any more", () => {
     const organisation = settled(4);
     addOrigin(organisation, STORAGE);
@@ -238,6 +240,8 @@ function publishTo(
   add: { devices?: string[]; offices?: string[] },
 ): void {
   const { server, world } = organisation;
+  const place = { storageId: "s1", kind: "directory", location: STORAGE } as const;
+  server.command({ kind: "set-file-storage", storage: { ...place, details: {} } });
   const made = server.command({ kind: "create-profile", name: "P", values });
   const published = server.command({ kind: "publish-profile", name: "P", add });
   expect([made?.kind, published?.kind]).toEqual(["profile-changed", "profile-changed"]);

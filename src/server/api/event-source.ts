@@ -105,6 +105,7 @@ export class EventSource {
       case "group-remove":
       case "topology-change-add":
       case "origins-replace":
+      case "file-storage-set":
       case "accusation-put":
       case "accusation-remove":
         break;

@@ -1,6 +1,7 @@
 import type { Answer, RefusalCode } from "../../coordinator/contract.ts";
 import type { Coordinator } from "../../coordinator/coordinator.ts";
 import type { ContentRow } from "../../coordinator/state.ts";
+import type { DeviceStanding } from "../../coordinator/views.ts";
 import { RequestRefused } from "../../runtime/http/problem.ts";
 
 /** The HTTP status of each refusal of the coordinator. */
@@ -29,7 +30,6 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   "origin-duplicate": 409,
   "origin-unknown": 404,
   "too-many-origins": 409,
-  "file-storage-missing": 409,
   "profile-unknown": 404,
   "profile-exists": 409,
   "profile-in-use": 409,
@@ -38,6 +38,7 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   "hosted-cache-missing": 422,
   "too-many-profiles": 409,
   "too-many-targets": 422,
+  "storage-not-configured": 409,
 };
 
 /** What is thrown where the coordinator did not do what it was told. */
@@ -65,6 +66,14 @@ export function contentOf(coordinator: Coordinator, prefix: string): ContentRow 
     throw new RequestRefused(409, "content-ambiguous", detail);
   }
   return content;
+}
+
+/** An enrolled device. @throws RequestRefused `device-unknown`. */
+export function deviceOf(coordinator: Coordinator, deviceId: string): DeviceStanding {
+  const device = coordinator.device(deviceId);
+  if (device !== undefined) return device;
+  const detail = `No device ${deviceId} is enrolled: check its id.`;
+  throw new RequestRefused(404, "device-unknown", detail);
 }
 
 /** What is answered to those who want something of the database while it does not answer. */
