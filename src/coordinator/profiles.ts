@@ -29,6 +29,8 @@ export class Profiles {
   readonly #reports = new Map<string, ProfileReportRow>();
   /** Those that are published anywhere, in order; made anew when one changes. */
   #published: readonly PublishedProfile[] = [];
+  /** What was worked out for a device, and in which office it was then. */
+  readonly #known = new Map<string, { readonly office: string; readonly values: ProfileInForce }>();
 
   constructor(
     rows: readonly ProfileRow[],
@@ -75,7 +77,18 @@ export class Profiles {
   /** The values in force for a device, and which profile sets each. */
   valuesFor(device: Pick<DeviceRow, "deviceId" | "office">): ProfileInForce {
     if (this.#published.length === 0) return NOTHING_IN_FORCE;
-    return valuesInForce(this.#published, this.#placeOf(device));
+    const { deviceId, office } = device;
+    const known = this.#known.get(deviceId);
+    // Directories ask this for every member each time that one of them changes.
+    if (known?.office === office) return known.values;
+    const values = valuesInForce(this.#published, this.#placeOf(device));
+    this.#known.set(deviceId, { office, values });
+    return values;
+  }
+
+  /** Groups or offices are others than before. */
+  surroundingsChanged(): void {
+    this.#known.clear();
   }
 
   /** Whether a device serves others and asks them, as far as profiles say. */
@@ -105,6 +118,7 @@ export class Profiles {
   #publish(): void {
     const isPublished = ({ targets }: ProfileRow) =>
       targets.devices.length + targets.groups.length + targets.offices.length > 0;
+    this.#known.clear();
     this.#published = this.list().filter(isPublished).map(published);
   }
 

@@ -90,9 +90,10 @@ export function removeProfile(
 
 /** What is in force for devices may have changed: all are looked at, and told what has. */
 export function profilesChanged(
-  { profileWords, policies, roster }: Pick<Parts, "profileWords" | "policies" | "roster">,
+  { profiles, profileWords, policies, roster }: Parts,
   nowUs: number,
 ): void {
+  profiles.surroundingsChanged();
   profileWords.changed();
   // Who takes part in giving pieces to others stands in directories, and may keep an office's copy.
   roster.directories.changedEverywhere(nowUs);

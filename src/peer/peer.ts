@@ -112,7 +112,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     });
     this.#profile = new ProfileKeeping(this.#core, {
       ...{ memory: this.#memory, neighbours: this.#neighbours, claims: this.#claims },
-      ...{ conversations: this.#conversations, origins: this.#origins, server: this.#server },
+      ...{ origins: this.#origins, server: this.#server },
     });
     this.#assignments = new Assignments(this.#memory, this.#states);
     this.#states.restore(options.held);

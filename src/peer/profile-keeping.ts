@@ -1,7 +1,6 @@
 import type { Facts, ProfileWord } from "../wire/messages.ts";
 import type { Claims } from "./claims.ts";
 import type { PeerStatus } from "./contract.ts";
-import type { Conversations } from "./conversations.ts";
 import { type Act, type Core, report } from "./core.ts";
 import type { Memory } from "./memory.ts";
 import type { Neighbours } from "./neighbours.ts";
@@ -13,7 +12,6 @@ import type { ServerLink } from "./server-link.ts";
 type Parts = {
   readonly memory: Memory;
   readonly neighbours: Neighbours;
-  readonly conversations: Conversations;
   readonly claims: Claims;
   readonly origins: Origins;
   readonly server: ServerLink;
@@ -76,13 +74,12 @@ export class ProfileKeeping {
 
   /** The device is alone from now on, or is not any more. */
   #onCompany(act: Act): void {
-    const { neighbours, conversations, claims } = this.#parts;
+    const { neighbours, claims } = this.#parts;
     // Whatever was said on its associations is of no use to either side.
     neighbours.closeAll(act);
     if (this.#core.alone) return;
     neighbours.forgetFailures();
     claims.refresh(act);
     neighbours.connect(act);
-    for (const link of this.#core.links.values()) conversations.openAll(act, link);
   }
 }

@@ -242,11 +242,11 @@ function targetsOf({ office, group, device }: TargetOptions) {
 function changedResult(changed: ProfileChanged): CommandResult {
   const { profile, devices, present } = changed;
   const away = devices - present;
-  const others = away === 0 ? "" : `; ${away} more learn it when they are back`;
+  const others = away === 0 ? "" : `, when they are back: ${away}`;
   const text =
     `Profile "${profile.name}" sets: ${profileSummary(profile.values)}.\n` +
     `It is published to: ${profileTargetsText(profile.targets)}.\n` +
-    `It sets something for ${devices} devices: ${present} are told now${others}.`;
+    `It sets something for ${devices} device${devices === 1 ? "" : "s"}; told now: ${present}${others}.`;
   return { json: changed, text };
 }
 
