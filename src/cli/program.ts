@@ -13,6 +13,7 @@ import { addLedgerCommand } from "./commands/ledger.ts";
 import { addLineCommand } from "./commands/line.ts";
 import { addNetperfCommands } from "./commands/netperf.ts";
 import { addOriginCommands } from "./commands/origin.ts";
+import { addProfileCommands } from "./commands/profile.ts";
 import { addPublishCommands } from "./commands/publish.ts";
 import { addSelftestCommand } from "./commands/selftest.ts";
 import { addServerCommands } from "./commands/server.ts";
@@ -52,6 +53,7 @@ export function createProgram(host: CommandHost): Command {
   addSimCommand(program, host);
   addDeploymentCommands(program, host);
   addGroupCommands(program, host);
+  addProfileCommands(program, host);
   addAuditCommands(program, host);
   addLedgerCommand(program, host);
   addStorageCommands(program, host);

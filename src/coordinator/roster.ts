@@ -1,6 +1,7 @@
 import type { DeviceId } from "../base/ids.ts";
 import { formatAddress, parseAddress } from "../topology/address.ts";
 import type { Attribute, Register } from "../wire/messages.ts";
+import type { PortMap } from "../wire/profile.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import { Directories } from "./directories.ts";
 import type { Offices } from "./offices.ts";
@@ -40,10 +41,20 @@ export class Roster {
   readonly #unsaved = new Set<DeviceId>();
   readonly #shunned = new Set<DeviceId>();
 
-  constructor(devices: readonly DeviceRow[], offices: Offices, epoch: number) {
+  constructor(
+    devices: readonly DeviceRow[],
+    offices: Offices,
+    options: {
+      readonly epoch: number;
+      /** Whether a device serves others and asks them; by default all do. */
+      readonly takesPart?: (device: DeviceRow) => boolean;
+    },
+  ) {
+    const { epoch, takesPart = () => true } = options;
     this.offices = offices;
     this.directories = new Directories(epoch, {
       offices,
+      takesPart,
       device: (deviceId) => this.#devices.get(deviceId),
       isPresent: (deviceId) => this.#present.has(deviceId),
     });
@@ -157,6 +168,7 @@ export class Roster {
       hosts: reported.length > 0 || seenHost === "" ? reported : [seenHost],
       seenHost,
       portOffset: said.portOffset,
+      ports: said.ports,
       facts: said.facts,
       attributes: plainAttributes(said.attributes ?? []),
       productVersion: plainText(said.productVersion, 64),
@@ -251,13 +263,17 @@ export class Roster {
     };
   }
 
-  #touch(deviceId: DeviceId, changed: Partial<DeviceRow>): void {
+  #touch(deviceId: DeviceId, changed: Touched): void {
     const device = this.#devices.get(deviceId);
     if (device === undefined) return;
-    this.#devices.set(deviceId, { ...device, ...changed });
+    const { ports, ...rest } = { ...device, ...changed };
+    this.#devices.set(deviceId, ports === undefined ? rest : { ...rest, ports });
     this.#unsaved.add(deviceId);
   }
 }
+
+/** What has changed of a device; ports that are said to be undefined are those of the table again. */
+type Touched = Partial<Omit<DeviceRow, "ports">> & { readonly ports?: PortMap | undefined };
 
 /** What a machine says of itself, fit for tables; of each name the first. */
 function plainAttributes(attributes: readonly Attribute[]): readonly Attribute[] {

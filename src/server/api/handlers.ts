@@ -11,6 +11,7 @@ import { deploymentHandlers } from "./deployment-handlers.ts";
 import { explanationHandler } from "./explanation-handler.ts";
 import { listHandlers } from "./lists.ts";
 import { selectPage } from "./paging.ts";
+import { profileHandlers } from "./profile-handlers.ts";
 import { contentOf, deviceOf, refusal } from "./refusals.ts";
 import { storageHandlers } from "./storage-handlers.ts";
 import { topologyHandlers } from "./topology-handlers.ts";
@@ -56,6 +57,7 @@ export function createServerHandlers(api: ServerApi): Handlers {
     ...originHandlers(api),
     ...topologyHandlers(api),
     ...deploymentHandlers(api),
+    ...profileHandlers(api),
     ...storageHandlers(api),
     ...uploadHandlers(api),
     regenerateSecurityKey: async () => ({
