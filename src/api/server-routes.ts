@@ -3,6 +3,7 @@ import { ContentIdPrefix, DeviceIdText, OfficeTypeWord } from "./common.ts";
 import { DEPLOYMENT_ROUTES } from "./deployment-routes.ts";
 import { INSIGHT_ROUTES } from "./insight-routes.ts";
 import { listQuery, PAGE_FIELDS, SearchText } from "./list.ts";
+import { PROFILE_ROUTES } from "./profile-routes.ts";
 import { exact, route } from "./route.ts";
 import {
   ContentDetail,
@@ -21,6 +22,7 @@ import {
 import { STORAGE_ROUTES } from "./storage-routes.ts";
 import { TokenInput, TokenMade, TokenView, UuidText } from "./token-schemas.ts";
 import { TOPOLOGY_ROUTES } from "./topology-routes.ts";
+import { UPLOAD_ROUTES } from "./upload-routes.ts";
 import {
   DeliveryState,
   DeliveryView,
@@ -160,7 +162,9 @@ export const SERVER_ROUTES = {
     response: OfficesResult,
   }),
   ...DEPLOYMENT_ROUTES,
+  ...PROFILE_ROUTES,
   ...STORAGE_ROUTES,
+  ...UPLOAD_ROUTES,
   regenerateSecurityKey: route({
     method: "POST",
     path: "/api/v1/security-keys",

@@ -12,11 +12,15 @@ import type { Groups } from "./groups.ts";
 import type { ManifestRequests } from "./manifest-requests.ts";
 import type { Origins } from "./origins.ts";
 import type { Policies } from "./policies.ts";
+import type { ProfileWords } from "./profile-words.ts";
+import type { Profiles } from "./profiles.ts";
+import { publishProfile, putProfile, removeProfile } from "./profiling.ts";
 import type { Publications } from "./publications.ts";
 import type { Questions } from "./questions.ts";
 import type { Rollout } from "./rollout.ts";
 import type { Now, Roster } from "./roster.ts";
 import { steer } from "./steering.ts";
+import { publishContent, setFileStorage } from "./storing.ts";
 import { replaceOffices } from "./topology-changes.ts";
 import type { ZoneOffset } from "./windows.ts";
 
@@ -31,6 +35,8 @@ export type Parts = {
   readonly origins: Origins;
   readonly fileStorage: FileStorage;
   readonly policies: Policies;
+  readonly profiles: Profiles;
+  readonly profileWords: ProfileWords;
   readonly accusations: Accusations;
   readonly clones: Clones;
   readonly manifests: ManifestRequests;
@@ -61,8 +67,17 @@ export function obey(parts: Parts, command: Command, by: By, outbox: Coordinator
     case "add-origin":
     case "remove-origin":
       return changeOrigins(parts, command, by, outbox);
+    case "create-profile":
+    case "change-profile":
+      return putProfile(parts, command, by, outbox);
+    case "publish-profile":
+      return publishProfile(parts, command, by, outbox);
+    case "remove-profile":
+      return removeProfile(parts, command, by, outbox);
     case "set-file-storage":
       return setFileStorage(parts, command, by, outbox);
+    case "publish-content":
+      return publishContent(parts, command, by, outbox);
     case "pardon":
       return pardon(parts, command.deviceId, by, outbox);
     default:
@@ -87,26 +102,6 @@ function changeOrigins(
   audit.write({ atMs: wallMs, who, action, subject, before, after }, outbox);
   policies.generalChanged();
   return { kind: "origins-changed", origins: after };
-}
-
-function setFileStorage(
-  { fileStorage, policies, audit }: Parts,
-  { storage }: Extract<Command, { kind: "set-file-storage" }>,
-  { who, wallMs }: By,
-  outbox: CoordinatorOutbox,
-): Answer {
-  const before = fileStorage.row;
-  if (before === undefined && storage === undefined) {
-    const reason = "No file storage is configured: there is nothing to clear.";
-    return refused("storage-not-configured", reason);
-  }
-  const after = storage === undefined ? undefined : { ...storage, configuredAtMs: wallMs };
-  fileStorage.set(after, outbox);
-  const action = after === undefined ? "clear-file-storage" : "set-file-storage";
-  const subject = after?.location ?? before?.location ?? "";
-  audit.write({ atMs: wallMs, who, action, subject, before, after }, outbox);
-  policies.generalChanged();
-  return { kind: "file-storage-changed", ...(after === undefined ? {} : { storage: after }) };
 }
 
 function originOf({ originKind, location }: Extract<Command, { kind: "add-origin" }>) {

@@ -1,6 +1,8 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Finding, OfficeSpec } from "../topology/office.ts";
 import type { ExplanationPart, Message, Origin, OriginKind } from "../wire/messages.ts";
+import type { ProfileValues } from "../wire/profile.ts";
+import type { ProfileRow, ProfileTargets } from "./profile-rows.ts";
 import type {
   Change,
   ContentFacts,
@@ -88,10 +90,35 @@ export type Command =
       readonly location: string;
     }
   | { readonly kind: "remove-origin"; readonly location: string }
+  | {
+      readonly kind: "create-profile" | "change-profile";
+      readonly name: string;
+      /** All that it sets from now on. */
+      readonly values: ProfileValues;
+      /** Absent: behind all others, or as it was. */
+      readonly order?: number;
+    }
+  | {
+      readonly kind: "publish-profile";
+      readonly name: string;
+      readonly add?: Partial<ProfileTargets>;
+      readonly remove?: Partial<ProfileTargets>;
+      /** Whether it is to be published nowhere. */
+      readonly everywhere?: boolean;
+    }
+  | { readonly kind: "remove-profile"; readonly name: string }
   /** Says where packages are kept; it has been tried. Without a storage: nowhere. */
   | {
       readonly kind: "set-file-storage";
       readonly storage?: Omit<FileStorageRow, "configuredAtMs">;
+    }
+  /** Takes in a content whose package has been brought into the file storage. */
+  | {
+      readonly kind: "publish-content";
+      readonly facts: ContentFacts;
+      readonly files: readonly ContentFile[];
+      /** Signed, as it travels. */
+      readonly manifest: Uint8Array;
     }
   /** Trusts a shunned device again, and forgets what was said against it. */
   | { readonly kind: "pardon"; readonly deviceId: string };
@@ -117,7 +144,15 @@ export type Answer =
       readonly present: number;
     }
   | { readonly kind: "origins-changed"; readonly origins: readonly Origin[] }
+  | {
+      readonly kind: "profile-changed";
+      readonly profile: ProfileRow;
+      /** For how many devices it sets anything, and how many of them the server reaches now. */
+      readonly devices: number;
+      readonly present: number;
+    }
   | { readonly kind: "file-storage-changed"; readonly storage?: FileStorageRow }
+  | { readonly kind: "content-published" }
   | { readonly kind: "pardoned" }
   | { readonly kind: "explained"; readonly part: ExplanationPart }
   /** A device did not answer a question: it is not there, it went, it was too slow, or too busy. */
@@ -155,6 +190,14 @@ export type RefusalCode =
   | "origin-duplicate"
   | "origin-unknown"
   | "too-many-origins"
+  | "profile-unknown"
+  | "profile-exists"
+  | "profile-in-use"
+  | "bad-profile-name"
+  | "bad-profile-value"
+  | "hosted-cache-missing"
+  | "too-many-profiles"
+  | "too-many-targets"
   | "storage-not-configured";
 
 /** The answer to a command that is not carried out. */

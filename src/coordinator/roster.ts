@@ -1,6 +1,7 @@
 import type { DeviceId } from "../base/ids.ts";
 import { formatAddress, parseAddress } from "../topology/address.ts";
 import type { Attribute, Register } from "../wire/messages.ts";
+import type { PortMap } from "../wire/profile.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import { Directories } from "./directories.ts";
 import type { Offices } from "./offices.ts";
@@ -42,10 +43,20 @@ export class Roster {
   /** Told of each device that is new, has moved, or is something else than before. */
   onChange: (before: DeviceRow | undefined, after: DeviceRow) => void = () => {};
 
-  constructor(devices: readonly DeviceRow[], offices: Offices, epoch: number) {
+  constructor(
+    devices: readonly DeviceRow[],
+    offices: Offices,
+    options: {
+      readonly epoch: number;
+      /** Whether a device serves others and asks them; by default all do. */
+      readonly takesPart?: (device: DeviceRow) => boolean;
+    },
+  ) {
+    const { epoch, takesPart = () => true } = options;
     this.offices = offices;
     this.directories = new Directories(epoch, {
       offices,
+      takesPart,
       device: (deviceId) => this.#devices.get(deviceId),
       isPresent: (deviceId) => this.#present.has(deviceId),
     });
@@ -160,6 +171,7 @@ export class Roster {
       hosts: reported.length > 0 || seenHost === "" ? reported : [seenHost],
       seenHost,
       portOffset: said.portOffset,
+      ports: said.ports,
       facts: said.facts,
       attributes: plainAttributes(said.attributes ?? []),
       productVersion: plainText(said.productVersion, 64),
@@ -254,10 +266,11 @@ export class Roster {
     };
   }
 
-  #touch(deviceId: DeviceId, changed: Partial<DeviceRow>): void {
+  #touch(deviceId: DeviceId, changed: Touched): void {
     const device = this.#devices.get(deviceId);
     if (device === undefined) return;
-    const after = { ...device, ...changed };
+    const { ports, ...rest } = { ...device, ...changed };
+    const after = ports === undefined ? rest : { ...rest, ports };
     this.#devices.set(deviceId, after);
     if (isOtherwise(device, after)) this.onChange(device, after);
     this.#unsaved.add(deviceId);
@@ -275,6 +288,9 @@ function isOtherwise(before: DeviceRow, after: DeviceRow): boolean {
     JSON.stringify(before.attributes) !== JSON.stringify(after.attributes)
   );
 }
+
+/** What has changed of a device; ports that are said to be undefined are those of the table again. */
+type Touched = Partial<Omit<DeviceRow, "ports">> & { readonly ports?: PortMap | undefined };
 
 /** What a machine says of itself, fit for tables; of each name the first. */
 function plainAttributes(attributes: readonly Attribute[]): readonly Attribute[] {

@@ -8,6 +8,8 @@ import type {
   OfficeBytes,
   Origin,
 } from "../wire/messages.ts";
+import type { PortMap } from "../wire/profile.ts";
+import type { ProfileReportRow, ProfileRow } from "./profile-rows.ts";
 
 /** An enrolled device. Times are milliseconds since 1970. */
 export type DeviceRow = {
@@ -21,6 +23,8 @@ export type DeviceRow = {
   /** The address under which the server last saw it. */
   readonly seenHost: string;
   readonly portOffset: number;
+  /** On which ports it listens, where the table and `portOffset` do not say it. */
+  readonly ports?: PortMap;
   readonly facts: Facts;
   /** What else the machine says that it is. */
   readonly attributes: readonly Attribute[];
@@ -61,7 +65,8 @@ export type ContentFacts = {
 /** A published content. */
 export type ContentRow = ContentFacts & {
   readonly publishedAtMs: number;
-  readonly publishedBy: DeviceId;
+  /** The device that brought it; absent where it was uploaded into the file storage. */
+  readonly publishedBy?: DeviceId;
 };
 
 /** How urgent a deployment is. */
@@ -258,6 +263,8 @@ export type CoordinatorState = {
   readonly ledger: readonly LedgerRow[];
   readonly accusations: readonly AccusationRow[];
   readonly groups: readonly GroupRow[];
+  readonly profiles: readonly ProfileRow[];
+  readonly profileReports: readonly ProfileReportRow[];
   /** Absent: none is configured. */
   readonly fileStorage?: FileStorageRow;
 };
@@ -283,6 +290,11 @@ export type Change =
   /** Adds a row, or replaces the one of its name. */
   | { readonly kind: "group-put"; readonly group: GroupRow }
   | { readonly kind: "group-remove"; readonly name: string }
+  /** Adds a row, or replaces the one of its name. */
+  | { readonly kind: "profile-put"; readonly profile: ProfileRow }
+  | { readonly kind: "profile-remove"; readonly name: string }
+  /** Adds a row, or replaces the one of its device. */
+  | { readonly kind: "profile-report-put"; readonly report: ProfileReportRow }
   | { readonly kind: "audit-add"; readonly row: AuditRow }
   /** Adds a row, or replaces the one of its content and device. */
   | { readonly kind: "progress-put"; readonly progress: ProgressRow }
@@ -314,6 +326,8 @@ export function emptyState(epoch: number): CoordinatorState {
     ledger: [],
     accusations: [],
     groups: [],
+    profiles: [],
+    profileReports: [],
   };
 }
 

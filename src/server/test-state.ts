@@ -24,6 +24,7 @@ export const DEVICE: DeviceRow = {
   hosts: ["10.0.0.5", "2001:db8::5"],
   seenHost: "10.0.0.5",
   portOffset: 0,
+  ports: { single: 34_000 },
   facts: {
     freeBytes: 5_000_000_000_000,
     usableBytes: 1,
@@ -151,6 +152,32 @@ export const STATE: CoordinatorState = {
     { name: "Pilots", devices: [DEVICE.deviceId] },
     { name: "Lab", devices: [] },
   ],
+  profiles: [
+    {
+      name: "Branches",
+      order: 10,
+      values: {
+        mode: "hosted",
+        maxAgeDays: 0,
+        diskPercent: 10,
+        minFreeMib: 1_024,
+        hostedCaches: ["cache.example:8080"],
+        ports: { offset: 7, channels: [{ channel: 7, port: 40_000 }] },
+        preferred: false,
+      },
+      targets: { groups: ["Lab"], offices: ["North"], devices: [DEVICE.deviceId] },
+      createdAtMs: 1_800_000_000_009,
+      changedAtMs: 1_800_000_000_010,
+    },
+  ],
+  profileReports: [
+    {
+      deviceId: DEVICE.deviceId,
+      values: { mode: { value: "hosted", profile: "Branches" }, diskPercent: { value: 25 } },
+      problems: ["Port 40000 is taken."],
+      atMs: 1_800_000_000_011,
+    },
+  ],
   accusations: [
     {
       reporter: DEVICE.deviceId,
@@ -180,5 +207,7 @@ export const CHANGES: readonly Change[] = [
   { kind: "origins-replace", origins: STATE.origins },
   { kind: "file-storage-set", ...(STATE.fileStorage ? { storage: STATE.fileStorage } : {}) },
   ...STATE.ledger.map((row): Change => ({ kind: "ledger-put", row })),
+  ...STATE.profiles.map((profile): Change => ({ kind: "profile-put", profile })),
+  ...STATE.profileReports.map((report): Change => ({ kind: "profile-report-put", report })),
   ...STATE.accusations.map((accusation): Change => ({ kind: "accusation-put", accusation })),
 ];

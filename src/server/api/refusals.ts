@@ -31,6 +31,14 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   "origin-duplicate": 409,
   "origin-unknown": 404,
   "too-many-origins": 409,
+  "profile-unknown": 404,
+  "profile-exists": 409,
+  "profile-in-use": 409,
+  "bad-profile-name": 422,
+  "bad-profile-value": 422,
+  "hosted-cache-missing": 422,
+  "too-many-profiles": 409,
+  "too-many-targets": 422,
   "storage-not-configured": 409,
 };
 
