@@ -121,7 +121,14 @@ export type Command =
       readonly manifest: Uint8Array;
     }
   /** Trusts a shunned device again, and forgets what was said against it. */
-  | { readonly kind: "pardon"; readonly deviceId: string };
+  | { readonly kind: "pardon"; readonly deviceId: string }
+  /** Forgets what operators did before a time: so many rows, the oldest from then. */
+  | {
+      readonly kind: "trim-audit";
+      readonly beforeMs: number;
+      readonly rows: number;
+      readonly oldestMs: number;
+    };
 
 /** What an operator is told. */
 export type Answer =
@@ -154,6 +161,7 @@ export type Answer =
   | { readonly kind: "file-storage-changed"; readonly storage?: FileStorageRow }
   | { readonly kind: "content-published" }
   | { readonly kind: "pardoned" }
+  | { readonly kind: "audit-trimmed" }
   | { readonly kind: "explained"; readonly part: ExplanationPart }
   /** A device did not answer a question: it is not there, it went, it was too slow, or too busy. */
   | { readonly kind: "unexplained"; readonly why: "away" | "silent" | "busy" }
