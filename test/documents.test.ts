@@ -14,6 +14,7 @@ import * as directories from "../src/coordinator/directories.ts";
 import * as manifestRequests from "../src/coordinator/manifest-requests.ts";
 import * as policies from "../src/coordinator/policies.ts";
 import * as publications from "../src/coordinator/publications.ts";
+import * as questions from "../src/coordinator/questions.ts";
 import * as reportPace from "../src/coordinator/report-pace.ts";
 import { CHANNELS, DEVICE_PORTS, SERVER_PORTS } from "../src/effects/channels.ts";
 import * as crypto from "../src/effects/crypto.ts";
@@ -218,6 +219,7 @@ const MODULES: readonly Readonly<Record<string, unknown>>[] = [
   pathRules,
   directories,
   publications,
+  questions,
   crypto,
   authority,
   election,

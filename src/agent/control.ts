@@ -6,10 +6,12 @@ import { type ContentId, contentIdOf } from "../base/ids.ts";
 import { splitSignedManifest } from "../content/manifest-codec.ts";
 import type { PeerInput } from "../peer/contract.ts";
 import type { Peer } from "../peer/peer.ts";
+import { protocolOf } from "../peer/source-protocol.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
 import { type ControlServer, serveControl } from "../runtime/http/control-server.ts";
 import { RequestRefused } from "../runtime/http/problem.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
+import type { PieceSource } from "../wire/messages.ts";
 import { contentWithPrefix, pinContent, purgeCache, showCache } from "./cache-control.ts";
 import { agentFiles, type EnrolmentRecord } from "./enrolment-file.ts";
 import type { Publications } from "./publications.ts";
@@ -88,7 +90,11 @@ function explain(peer: Peer, prefix: string): ExplanationView {
   const explanation = peer.explain(contentId);
   if (explanation !== undefined) {
     const { pieces, ranges, totals } = explanation;
-    return { contentId, pieces, ranges: [...ranges], totals: [...totals] };
+    const viewed = <T extends { readonly source: PieceSource }>(one: T) => ({
+      ...one,
+      source: { ...one.source, protocol: protocolOf(one.source) },
+    });
+    return { contentId, pieces, ranges: ranges.map(viewed), totals: totals.map(viewed) };
   }
   const detail = "Nothing of the content has come yet, so there is nothing to explain.";
   throw new RequestRefused(409, "content-unexplained", detail);

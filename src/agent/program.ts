@@ -50,7 +50,7 @@ const WALL_CLOCK_MS = 30_000;
  * @throws OperatorError where it cannot start; nothing stays open then.
  */
 export async function runAgent(settings: AgentSettings, options: RunOptions): Promise<void> {
-  tuneEngine();
+  tuneEngine("throughput");
   while ((await runOnce(settings, options)) === "identity-changed") {
     options.log.info({}, "agent-restarted");
   }

@@ -113,16 +113,27 @@ export const PieceSourceView = exact({
   host: Type.Optional(Type.String()),
   office: Type.Optional(Type.String()),
   location: Type.Optional(Type.String()),
+  /** Over what it came: inside an office Foreground, between offices Background. */
+  protocol: Type.Enum(["foreground", "background", "https", "http", "file", "none"]),
 });
+
+/** Pieces that came from one source for one reason; both ends are part of the range. */
+export const PieceRangeView = exact({
+  first: Count,
+  last: Count,
+  source: PieceSourceView,
+  reason: Type.String(),
+});
+
+/** What came from one source. */
+export const SourceTotalView = exact({ source: PieceSourceView, pieces: Count, bytes: Count });
 
 /** From whom each piece of a content came, and why. */
 export const ExplanationView = exact({
   contentId: ContentIdText,
   pieces: Count,
-  ranges: Type.Array(
-    exact({ first: Count, last: Count, source: PieceSourceView, reason: Type.String() }),
-  ),
-  totals: Type.Array(exact({ source: PieceSourceView, pieces: Count, bytes: Count })),
+  ranges: Type.Array(PieceRangeView),
+  totals: Type.Array(SourceTotalView),
 });
 
 /** A content that this device brings to the organisation. */
@@ -137,6 +148,8 @@ export type AgentCacheEntry = Static<typeof AgentCacheEntry>;
 export type AgentCacheView = Static<typeof AgentCacheView>;
 export type CachePurge = Static<typeof CachePurge>;
 export type CachePurged = Static<typeof CachePurged>;
+export type PieceRangeView = Static<typeof PieceRangeView>;
+export type SourceTotalView = Static<typeof SourceTotalView>;
 export type PieceSourceView = Static<typeof PieceSourceView>;
 export type ExplanationView = Static<typeof ExplanationView>;
 export type AgentContentView = Static<typeof AgentContentView>;

@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { ContentIdPrefix, DeviceIdText, OfficeTypeWord } from "./common.ts";
 import { DEPLOYMENT_ROUTES } from "./deployment-routes.ts";
+import { INSIGHT_ROUTES } from "./insight-routes.ts";
 import { listQuery, PAGE_FIELDS, SearchText } from "./list.ts";
 import { exact, route } from "./route.ts";
 import {
@@ -31,6 +32,7 @@ import {
 /** The API of the server. */
 export const SERVER_ROUTES = {
   ...TOPOLOGY_ROUTES,
+  ...INSIGHT_ROUTES,
   showServer: route({
     method: "GET",
     path: "/api/v1/server",

@@ -13,6 +13,7 @@ import type { ManifestRequests } from "./manifest-requests.ts";
 import type { Origins } from "./origins.ts";
 import type { Policies } from "./policies.ts";
 import type { Publications } from "./publications.ts";
+import type { Questions } from "./questions.ts";
 import type { Rollout } from "./rollout.ts";
 import type { Now, Roster } from "./roster.ts";
 import { steer } from "./steering.ts";
@@ -33,6 +34,7 @@ export type Parts = {
   readonly accusations: Accusations;
   readonly clones: Clones;
   readonly manifests: ManifestRequests;
+  readonly questions: Questions;
   readonly zoneOffsetMs: ZoneOffset;
   readonly randomBytes: (length: number) => Uint8Array;
 };

@@ -1,6 +1,6 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Finding, OfficeSpec } from "../topology/office.ts";
-import type { Message, Origin, OriginKind } from "../wire/messages.ts";
+import type { ExplanationPart, Message, Origin, OriginKind } from "../wire/messages.ts";
 import type {
   Change,
   ContentFacts,
@@ -119,6 +119,9 @@ export type Answer =
   | { readonly kind: "origins-changed"; readonly origins: readonly Origin[] }
   | { readonly kind: "file-storage-changed"; readonly storage?: FileStorageRow }
   | { readonly kind: "pardoned" }
+  | { readonly kind: "explained"; readonly part: ExplanationPart }
+  /** A device did not answer a question: it is not there, it went, it was too slow, or too busy. */
+  | { readonly kind: "unexplained"; readonly why: "away" | "silent" | "busy" }
   | {
       readonly kind: "refused";
       readonly code: RefusalCode;
@@ -217,9 +220,19 @@ export type CoordinatorInput =
       /** Who gives it; absent: somebody at the server itself. */
       readonly by?: string;
     }
+  /** An operator wants to know of a device why the pieces of a content came from where they came. */
+  | ({ readonly kind: "question"; readonly requestNumber: number } & Question)
   /** What the wall clock says now; said at least each minute, because it may jump. */
   | { readonly kind: "wall-clock"; readonly wallMs: number }
   | { readonly kind: "timer" };
+
+/** What a device is asked: of which content, from which piece on. */
+export type Question = {
+  readonly deviceId: string;
+  readonly contentId: ContentId;
+  /** What came before this piece is known already. */
+  readonly firstPiece: number;
+};
 
 /** Somebody who asks for an identity, and the id it will have. */
 export type EnrolmentRequest = {

@@ -19,6 +19,7 @@ import { Offices } from "./offices.ts";
 import { Origins } from "./origins.ts";
 import { Policies } from "./policies.ts";
 import { Publications } from "./publications.ts";
+import { Questions } from "./questions.ts";
 import { Rollout } from "./rollout.ts";
 import { canonicalHosts, type Now, Roster } from "./roster.ts";
 import type {
@@ -28,6 +29,7 @@ import type {
   DeploymentRow,
   DeviceRow,
   GroupRow,
+  ProgressRow,
 } from "./state.ts";
 import {
   type DeploymentStanding,
@@ -95,6 +97,7 @@ function partsOf(setup: CoordinatorSetup): Parts {
     accusations: new Accusations(state.accusations),
     clones: new Clones(),
     manifests: new ManifestRequests(),
+    questions: new Questions((deviceId) => roster.associationOf(deviceId)),
     randomBytes,
   };
 }
@@ -133,7 +136,8 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     if (input.kind === "wall-clock") this.#wallOffsetMs = input.wallMs - nowUs / 1_000;
     const now = this.#nowAt(nowUs);
     this.#apply(now, input, outbox);
-    const { roster, rollout, publications, policies, manifests } = this.#parts;
+    const { roster, rollout, publications, policies, manifests, questions } = this.#parts;
+    questions.expire(nowUs, outbox);
     rollout.onClock(now, outbox);
     publications.expire(nowUs, outbox);
     roster.offices.save(outbox);
@@ -145,8 +149,8 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
   }
 
   due(): Due {
-    const { roster, rollout, publications, policies, manifests } = this.#parts;
-    const machines = [roster.directories, rollout, publications, policies, manifests];
+    const { roster, rollout, publications, policies, manifests, questions } = this.#parts;
+    const machines = [roster.directories, rollout, publications, policies, manifests, questions];
     return machines.map((machine) => machine.due()).reduce(earlier);
   }
 
@@ -174,6 +178,11 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
   /** Whether the identity of a device has been taken back. */
   isRetired(deviceId: DeviceId): boolean {
     return this.#parts.roster.device(deviceId)?.retiredAtMs !== undefined;
+  }
+
+  /** What a device last reported of a content; `undefined` where it never has. */
+  progress(contentId: ContentId, deviceId: DeviceId): ProgressRow | undefined {
+    return this.#parts.rollout.progressOf(contentId).get(deviceId);
   }
 
   /** What is said against a device, the oldest first. */
@@ -259,7 +268,7 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
         this.#onMoved(input.association, input.host);
         break;
       case "device-down":
-        this.#onDown(now, input.association);
+        this.#onDown(now, input.association, outbox);
         break;
       case "message":
         this.#onMessage(now, input, outbox);
@@ -281,6 +290,9 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
           input.requestNumber,
           obey(this.#parts, input.command, { ...now, who: input.by ?? LOCAL }, outbox),
         );
+        break;
+      case "question":
+        this.#parts.questions.ask(input, now.nowUs, outbox);
         break;
       case "wall-clock":
       case "timer":
@@ -310,7 +322,7 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     const session = { association, deviceId, host, deploymentsKey: "" };
     const replaced = roster.up(session, now.wallMs);
     if (replaced === undefined || replaced.association === association) return;
-    this.#onDown(now, replaced.association);
+    this.#onDown(now, replaced.association, outbox);
     const reason = "The device has connected anew.";
     outbox.close(replaced.association, CLOSE_CODES.replaced, reason);
   }
@@ -322,14 +334,15 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     if (session !== undefined) session.host = host;
   }
 
-  #onDown(now: Now, association: number): void {
-    const { publications, policies, clones, manifests, roster } = this.#parts;
+  #onDown(now: Now, association: number, outbox: CoordinatorOutbox): void {
+    const { publications, policies, clones, manifests, questions, roster } = this.#parts;
     this.#hosts.delete(association);
     this.#enrolments.forget(association);
     publications.forget(association);
     policies.forget(association);
     clones.forget(association);
     manifests.forget(association);
+    questions.forget(association, outbox);
     if (roster.down(association, now.nowUs, now.wallMs)) policies.membersChanged(now.nowUs);
   }
 
@@ -364,6 +377,9 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
         break;
       case "manifest-wanted":
         onManifestWanted(this.#parts, session, message, { nowUs: now.nowUs, outbox });
+        break;
+      case "explanation":
+        this.#parts.questions.onAnswer(association, message, outbox);
         break;
       default: {
         const reason = `A server has no use for a "${message.kind}" message: check the versions.`;

@@ -99,6 +99,12 @@ export class Roster {
     return this.#present.has(deviceId);
   }
 
+  /** The association over which the server hears from a device that has registered. */
+  associationOf(deviceId: string): number | undefined {
+    const session = this.#present.get(deviceId as DeviceId);
+    return session?.bootId === undefined ? undefined : session.association;
+  }
+
   /** Takes in a device that has just been given its identity. */
   enrol(device: DeviceRow, outbox: CoordinatorOutbox): void {
     this.#devices.set(device.deviceId, device);

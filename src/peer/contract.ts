@@ -8,7 +8,7 @@ import type { HeldContent, StorageInput, StorageOutbox } from "../effects/storag
 import type { PeerPorts } from "../transport/association-types.ts";
 import type { MakeAssociations } from "../transport/associations.ts";
 import type { EndpointInput } from "../transport/endpoint.ts";
-import type { Attribute, ContentState, Facts } from "../wire/messages.ts";
+import type { Attribute, ContentState, Facts, PieceSource } from "../wire/messages.ts";
 import type { Hold } from "./permits.ts";
 
 /** What an agent's brain is told. */
@@ -170,21 +170,6 @@ export type PeerStatus = {
     readonly connected: boolean;
     readonly rttUs: number;
   }[];
-};
-
-/** What kind of source a piece came from. */
-export type PieceSourceKind = "own-cache" | "office-device" | "far-device" | "origin" | "unknown";
-
-/** Where a piece came from (row D4). What does not apply is absent. */
-export type PieceSource = {
-  readonly kind: PieceSourceKind;
-  readonly deviceId?: string;
-  /** The address that the device had. */
-  readonly host?: string;
-  /** The device's office. */
-  readonly office?: string;
-  /** The address or directory of an origin. */
-  readonly location?: string;
 };
 
 /** Why each piece of a content came from where it came; pieces that are not held are left out. */

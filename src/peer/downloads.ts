@@ -3,9 +3,8 @@ import { KIB, MS, SECOND } from "../base/units.ts";
 import { count } from "../swarm/ledger.ts";
 import { Assembly } from "../swarm/piece-assembly.ts";
 import type { AssociationEvent } from "../transport/association-types.ts";
-import type { RefusalReason } from "../wire/messages.ts";
+import type { PieceSource, RefusalReason } from "../wire/messages.ts";
 import { type ContentEntry, isToFetch, type Known } from "./content-entry.ts";
-import type { PieceSource } from "./contract.ts";
 import {
   type Act,
   type Core,

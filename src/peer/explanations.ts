@@ -3,22 +3,14 @@ import type { ContentId } from "../base/ids.ts";
 import { SECOND } from "../base/units.ts";
 import type { Manifest } from "../content/manifest.ts";
 import { decodeCbor, encodeCbor } from "../wire/cbor.ts";
-import {
-  byteString,
-  type Codec,
-  field,
-  list,
-  oneOf,
-  optional,
-  structure,
-  text,
-} from "../wire/codec.ts";
+import { byteString, type Codec, field, list, structure, text } from "../wire/codec.ts";
+import { EXPLAINED_MAX, type PieceSource, pieceSource } from "../wire/messages.ts";
 import type { ContentEntry } from "./content-entry.ts";
-import type { Explanation, PieceSource, PieceSourceKind } from "./contract.ts";
+import type { Explanation } from "./contract.ts";
 import type { Act, Core } from "./core.ts";
 
 /** How many different sources, and reasons, are told apart for one content. */
-const KNOWN_MAX = 256;
+const KNOWN_MAX = EXPLAINED_MAX;
 
 /** About how many pieces it is known at a time why they have to be asked for again. */
 const FAILURES_MAX = 4_096;
@@ -222,23 +214,6 @@ function sourceKey({ kind, deviceId, host, office, location }: PieceSource): str
   return [kind, deviceId ?? "", host ?? "", office ?? "", location ?? ""].join("\n");
 }
 
-const SOURCE: Codec<PieceSource> = structure<PieceSource>({
-  kind: field(
-    1,
-    oneOf<PieceSourceKind>({
-      unknown: 0,
-      "own-cache": 1,
-      "office-device": 2,
-      "far-device": 3,
-      origin: 4,
-    }),
-  ),
-  deviceId: optional(2, text(64)),
-  host: optional(3, text(64)),
-  office: optional(4, text(256)),
-  location: optional(5, text(1_024)),
-});
-
 type Kept = {
   readonly sources: readonly PieceSource[];
   readonly reasons: readonly string[];
@@ -248,7 +223,7 @@ type Kept = {
 };
 
 const KEPT: Codec<Kept> = structure<Kept>({
-  sources: field(1, list(SOURCE, KNOWN_MAX)),
+  sources: field(1, list(pieceSource, KNOWN_MAX)),
   reasons: field(2, list(text(2_048), KNOWN_MAX)),
   sourceOf: field(3, byteString(0, Number.MAX_SAFE_INTEGER)),
   reasonOf: field(4, byteString(0, Number.MAX_SAFE_INTEGER)),

@@ -31,6 +31,7 @@ import { Origins } from "./origins.ts";
 import { Rechecks } from "./rechecks.ts";
 import { ServerLink } from "./server-link.ts";
 import { peerStatus } from "./status.ts";
+import { toldExplanation } from "./told-explanation.ts";
 import { TransportOutbox } from "./transport-outbox.ts";
 import { Trust } from "./trust.ts";
 import { Uploads } from "./uploads.ts";
@@ -376,23 +377,11 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       case "manifest-part":
         this.#manifests.onPart(act, message);
         break;
-      case "published":
-        this.#server.onPublished(act, message.contentId);
+      case "explain":
+        this.#server.say(act, toldExplanation(message, this.explain(message.contentId)));
         break;
-      case "renewed":
-        report(act, { kind: "certificate-issued", certificate: message.certificate });
-        break;
-      case "refused":
-        if (message.code === "cloned") report(act, { kind: "identity-cloned" });
-        else this.#server.onRefused(act, message.code, message.reason);
-        break;
-      case "enrolled": {
-        const { deviceId, certificate } = message;
-        report(act, { kind: "identity-issued", deviceId, certificate });
-        break;
-      }
       default:
-        break;
+        this.#server.onMessage(act, message);
     }
   }
 

@@ -144,14 +144,37 @@ export class ServerLink {
     this.say(act, { kind: "enrol-anew", request, hostName, machineId });
   }
 
-  onPublished(act: Act, contentId: ContentId): void {
+  /** Takes in what the server says of the device's own identity and publications. */
+  onMessage(act: Act, message: Message): void {
+    switch (message.kind) {
+      case "published":
+        this.#onPublished(act, message.contentId);
+        break;
+      case "renewed":
+        report(act, { kind: "certificate-issued", certificate: message.certificate });
+        break;
+      case "refused":
+        if (message.code === "cloned") report(act, { kind: "identity-cloned" });
+        else this.#onRefused(act, message.code, message.reason);
+        break;
+      case "enrolled": {
+        const { deviceId, certificate } = message;
+        report(act, { kind: "identity-issued", deviceId, certificate });
+        break;
+      }
+      default:
+        break;
+    }
+  }
+
+  #onPublished(act: Act, contentId: ContentId): void {
     if (!this.#publications.delete(contentId)) return;
     report(act, { kind: "content-published", contentId });
     this.#sendNextManifest(act);
   }
 
   /** The server refused the last thing it was asked for: only publications are refused. */
-  onRefused(act: Act, code: string, reason: string): void {
+  #onRefused(act: Act, code: string, reason: string): void {
     const [contentId] = this.#publications.keys();
     if (contentId === undefined) return;
     this.#publications.delete(contentId);

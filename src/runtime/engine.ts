@@ -12,7 +12,7 @@ import { setFlagsFromString } from "node:v8";
  * Each needs a name that this engine knows: another one is passed over, with a line on standard
  * error.
  */
-const FLAGS: readonly string[] = [
+const THROUGHPUT: readonly string[] = [
   // V8 counts the buffers of all that is received, opened and stored as if it would stay, and so
   // looks through the whole heap for every 24 MB of them: a fifth of what a transfer costs. This
   // lets more garbage gather between two collections: so much more, in per cent of what is in use.
@@ -24,7 +24,21 @@ const FLAGS: readonly string[] = [
   "--no-lazy-feedback-allocation",
 ];
 
+/**
+ * Settings of the engine for a program that knows much and through which little passes, measured with
+ * `npm run bench -- server`: with 10,000 clients it has 0.65 GB of memory in use instead of 1.6 GB,
+ * for the same processor time.
+ */
+const MANY_PEERS: readonly string[] = [
+  // So much more than is in use, in per cent, before the whole heap is looked through.
+  "--heap-growing-percent=30",
+  // What is new stays in the 2 MB that it begins with. It would grow to 128 MB here: most of what
+  // comes waits for a transaction, and so outlives the time in which new things are thrown away.
+  "--semi-space-growth-factor=1",
+];
+
 /** Makes the engine ready; to be called before what is to become fast runs for the first time. */
-export function tuneEngine(): void {
-  for (const flag of FLAGS) setFlagsFromString(flag);
+export function tuneEngine(purpose: "throughput" | "many-peers"): void {
+  const flags = purpose === "throughput" ? THROUGHPUT : MANY_PEERS;
+  for (const flag of flags) setFlagsFromString(flag);
 }

@@ -1,4 +1,4 @@
-import type { Answer, Command, CoordinatorInput } from "../coordinator/contract.ts";
+import type { Answer, Command, CoordinatorInput, Question } from "../coordinator/contract.ts";
 
 /** Operators that wait for what becomes of their commands. */
 export class Answers {
@@ -11,6 +11,15 @@ export class Answers {
     return new Promise((resolve) => {
       this.#waiting.set(requestNumber, resolve);
       tell({ kind: "command", requestNumber, command, by });
+    });
+  }
+
+  /** Has a device asked; resolves with what it says, or why it says nothing. */
+  question(tell: (input: CoordinatorInput) => void, question: Question): Promise<Answer> {
+    const requestNumber = this.#nextNumber++;
+    return new Promise((resolve) => {
+      this.#waiting.set(requestNumber, resolve);
+      tell({ kind: "question", requestNumber, ...question });
     });
   }
 

@@ -8,6 +8,7 @@ import { aborted } from "../runtime/aborted.ts";
 import { nodeCrypto } from "../runtime/crypto.ts";
 import { Driver, monotonicUs } from "../runtime/driver.ts";
 
+import { tuneEngine } from "../runtime/engine.ts";
 import { loadPublisher, type Publisher } from "../runtime/publisher-key.ts";
 import { zoneOffsetMs } from "../runtime/time-zones.ts";
 import { encodeMessage } from "../wire/messages.ts";
@@ -47,6 +48,7 @@ const WALL_CLOCK_MS = 30_000;
  * @throws OperatorError where it cannot start; nothing stays open then.
  */
 export async function runServer(settings: ServerSettings, options: RunOptions): Promise<void> {
+  tuneEngine("many-peers");
   const { log, signal } = options;
   const files = serverFiles(settings.data);
   const certificates = await Certificates.open(files);
@@ -103,7 +105,7 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     fingerprint: certificates.fingerprint,
     epoch: state.epoch,
     wallMs: () => Date.now(),
-    command: commander(parts),
+    ...askers(parts),
   };
   const ending = AbortSignal.any([signal, failure.signal]);
   const serving = await serveApi({ ...{ api, live, settings, certificates }, log, ending });
@@ -161,10 +163,13 @@ async function openTransport(
   return transport;
 }
 
-/** Has the coordinator carry out what operators want, in their name. */
-function commander({ database, answers, tell }: Parts): ServerApi["command"] {
-  return (command, caller) =>
-    answers.ask(tell, command, callerName(caller, database.tokens.list()));
+/** Has the coordinator carry out what operators want, in their name, and ask devices for them. */
+function askers({ database, answers, tell }: Parts): Pick<ServerApi, "command" | "ask"> {
+  return {
+    command: (command, caller) =>
+      answers.ask(tell, command, callerName(caller, database.tokens.list())),
+    ask: (question) => answers.question(tell, question),
+  };
 }
 
 function createCoordinator(settings: ServerSettings, state: CoordinatorState): Coordinator {

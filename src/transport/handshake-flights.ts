@@ -13,6 +13,7 @@ const EARLY_PARTS_MAX = 32;
 
 /** Carries the TLS bytes of a handshake reliably, both ways, over datagrams. */
 export class HandshakeFlights {
+  /** Our bytes that the peer has not confirmed; those before them are let go. */
   #out: Uint8Array = new Uint8Array(0);
   #ackedBytes = 0;
   #receivedBytes = 0;
@@ -34,7 +35,7 @@ export class HandshakeFlights {
 
   /** Adds bytes of ours; returns what to send. */
   add(nowUs: number, bytes: Uint8Array): readonly Flight[] {
-    const from = this.#out.length;
+    const from = this.#endBytes;
     this.#out = concat([this.#out, bytes]);
     this.#resendAtUs = nowUs + this.#resendUs;
     return this.#flightsFrom(from);
@@ -47,7 +48,7 @@ export class HandshakeFlights {
     return this.#flightsFrom(this.#ackedBytes);
   }
 
-  /** The first bytes of all, as they go into a HELLO. */
+  /** The first bytes of all, as they go into a HELLO: nothing is confirmed then. */
   get opening(): Uint8Array {
     return this.#out;
   }
@@ -62,11 +63,11 @@ export class HandshakeFlights {
     nowUs: number,
     flight: Flight & { readonly receivedBytes: number },
   ): { readonly tls: Uint8Array; readonly repeated: boolean } {
-    if (flight.receivedBytes > this.#ackedBytes && flight.receivedBytes <= this.#out.length) {
+    if (flight.receivedBytes > this.#ackedBytes && flight.receivedBytes <= this.#endBytes) {
+      this.#out = this.#out.slice(flight.receivedBytes - this.#ackedBytes);
       this.#ackedBytes = flight.receivedBytes;
       this.#resendUs = HANDSHAKE_RESEND_US;
-      const all = this.#ackedBytes === this.#out.length;
-      this.#resendAtUs = all ? Number.POSITIVE_INFINITY : nowUs + this.#resendUs;
+      this.#resendAtUs = this.#out.length === 0 ? Number.POSITIVE_INFINITY : nowUs + this.#resendUs;
     }
     const { offsetBytes, tls } = flight;
     const repeated = tls.length > 0 && offsetBytes + tls.length <= this.#receivedBytes;
@@ -76,6 +77,11 @@ export class HandshakeFlights {
       this.#early.set(offsetBytes, tls.slice());
     }
     return { tls: this.#takeInOrder(), repeated };
+  }
+
+  /** How many bytes we have had to say so far. */
+  get #endBytes(): number {
+    return this.#ackedBytes + this.#out.length;
   }
 
   #takeInOrder(): Uint8Array {
@@ -99,8 +105,9 @@ export class HandshakeFlights {
 
   #flightsFrom(offsetBytes: number): readonly Flight[] {
     const flights: Flight[] = [];
-    for (let at = offsetBytes; at < this.#out.length; at += FLIGHT_BYTES) {
-      flights.push({ offsetBytes: at, tls: this.#out.subarray(at, at + FLIGHT_BYTES) });
+    for (let at = offsetBytes; at < this.#endBytes; at += FLIGHT_BYTES) {
+      const from = at - this.#ackedBytes;
+      flights.push({ offsetBytes: at, tls: this.#out.subarray(from, from + FLIGHT_BYTES) });
     }
     return flights;
   }

@@ -21,8 +21,8 @@ export type OutRecord = {
   unsent: number;
 };
 
-/** How many packets there is room for at first; doubles whenever it is too little. */
-const CAPACITY_INITIAL = 256;
+/** Room for so many packets at first, which doubles whenever it is too little: a server has many idle peers. */
+const CAPACITY_INITIAL = 16;
 
 /**
  * The packets under way, by number: which fragment of which record each carries, and since when.

@@ -320,6 +320,64 @@ export type EnrolAnew = {
   readonly machineId: string;
 };
 
+/** What kind of source a piece came from. */
+export type PieceSourceKind = "own-cache" | "office-device" | "far-device" | "origin" | "unknown";
+
+/** Where a piece came from (row D4). What does not apply is absent. */
+export type PieceSource = {
+  readonly kind: PieceSourceKind;
+  readonly deviceId?: string;
+  /** The address that the device had. */
+  readonly host?: string;
+  /** The device's office. */
+  readonly office?: string;
+  /** The address or directory of an origin. */
+  readonly location?: string;
+};
+
+/** The server asks a device why the pieces of a content came from where they came. */
+export type Explain = {
+  readonly kind: "explain";
+  /** The answer repeats it. */
+  readonly questionId: number;
+  readonly contentId: ContentId;
+  /** What came before this piece has been told. */
+  readonly firstPiece: number;
+};
+
+/** Pieces that came from one source for one reason; both ends are part of the range. */
+export type ToldRange = {
+  readonly first: number;
+  readonly last: number;
+  /** Index in `sources`, and in `reasons`. */
+  readonly source: number;
+  readonly reason: number;
+};
+
+/** What came from one source. */
+export type ToldTotal = {
+  /** Index in `sources`. */
+  readonly source: number;
+  readonly pieces: number;
+  readonly bytes: number;
+};
+
+/** Answers `explain`. Sources and reasons are told once, ranges name them by their places. */
+export type ExplanationPart = {
+  readonly kind: "explanation";
+  readonly questionId: number;
+  /** How many the content has; 0 where the device knows nothing of it. */
+  readonly pieces: number;
+  readonly sources: readonly PieceSource[];
+  readonly reasons: readonly string[];
+  /** In the order of the pieces; those that are not held are in none. */
+  readonly ranges: readonly ToldRange[];
+  /** Of the whole content, whatever piece the answer begins with. */
+  readonly totals: readonly ToldTotal[];
+  /** Where the rest begins; absent where there is none. */
+  readonly nextPiece?: number;
+};
+
 /** Everything that is said in the stream of messages of an association. */
 export type Message =
   | Enrol
@@ -347,4 +405,6 @@ export type Message =
   | Policy
   | ManifestWanted
   | ManifestPart
-  | EnrolAnew;
+  | EnrolAnew
+  | Explain
+  | ExplanationPart;

@@ -164,6 +164,16 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
     hostName: "pc-1",
     machineId: "m",
   },
+  explain: { kind: "explain", questionId: 7, contentId: CONTENT, firstPiece: 0 },
+  explanation: {
+    kind: "explanation",
+    questionId: 7,
+    pieces: 3,
+    sources: [{ kind: "origin", location: "https://cdn.example/" }, { kind: "unknown" }],
+    reasons: ["no device has it"],
+    ranges: [{ first: 0, last: 1, source: 0, reason: 0 }],
+    totals: [{ source: 0, pieces: 2, bytes: 200 }],
+  },
 };
 
 const ALL = Object.values(EACH_KIND) as readonly Message[];

@@ -27,8 +27,12 @@ import type {
   OfficeType,
   Origin,
   OriginKind,
+  PieceSource,
+  PieceSourceKind,
   RefusalReason,
   RequestTarget,
+  ToldRange,
+  ToldTotal,
 } from "./message-types.ts";
 
 export type * from "./message-types.ts";
@@ -44,6 +48,15 @@ export const PRIORITY_STEP: number = 1 << 24;
 
 /** Most stretches of time of one deployment. */
 export const INTERVALS_MAX = 64;
+
+/** Most sources, and most reasons, that one explanation tells apart. */
+export const EXPLAINED_MAX = 256;
+
+/** Most ranges of one part of an explanation. */
+export const RANGES_TOLD_MAX = 8_192;
+
+/** Most UTF-16 units of a reason, and of the place of a source, in an explanation. */
+export const REASON_LENGTH_MAX = 512;
 
 const u32 = integer(0, 0xff_ff_ff_ff);
 const name = text(256);
@@ -84,6 +97,37 @@ const member: Codec<MemberEntry> = structure<MemberEntry>({
   portOffset: field(4, integer(0, 65_535)),
   facts: field(5, facts),
   present: field(6, boolean),
+});
+
+/** Where a piece came from. */
+export const pieceSource: Codec<PieceSource> = structure<PieceSource>({
+  kind: field(
+    1,
+    oneOf<PieceSourceKind>({
+      unknown: 0,
+      "own-cache": 1,
+      "office-device": 2,
+      "far-device": 3,
+      origin: 4,
+    }),
+  ),
+  deviceId: optional(2, text(64)),
+  host: optional(3, text(64)),
+  office: optional(4, text(256)),
+  location: optional(5, text(1_024)),
+});
+
+const toldRange: Codec<ToldRange> = structure<ToldRange>({
+  first: field(1, u32),
+  last: field(2, u32),
+  source: field(3, u32),
+  reason: field(4, u32),
+});
+
+const toldTotal: Codec<ToldTotal> = structure<ToldTotal>({
+  source: field(1, u32),
+  pieces: field(2, u32),
+  bytes: field(3, integer()),
 });
 
 const interval: Codec<Interval> = structure<Interval>({
@@ -236,6 +280,20 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     request: field(1, byteString(1, 4096)),
     hostName: field(2, name),
     machineId: field(3, name),
+  }),
+  explain: kind(27, {
+    questionId: field(1, u32),
+    contentId: field(2, contentId),
+    firstPiece: field(3, u32),
+  }),
+  explanation: kind(28, {
+    questionId: field(1, u32),
+    pieces: field(2, u32),
+    sources: field(3, list(pieceSource, EXPLAINED_MAX)),
+    reasons: field(4, list(text(REASON_LENGTH_MAX), EXPLAINED_MAX)),
+    ranges: field(5, list(toldRange, RANGES_TOLD_MAX)),
+    totals: field(6, list(toldTotal, EXPLAINED_MAX)),
+    nextPiece: optional(7, u32),
   }),
 };
 

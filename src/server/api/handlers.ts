@@ -1,16 +1,16 @@
 import type { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { ServerView } from "../../api/server-schemas.ts";
 import { PRODUCT_VERSION, PROTOCOL_VERSION } from "../../base/constants.ts";
-import type { Answer, Command } from "../../coordinator/contract.ts";
+import type { Answer, Command, Question } from "../../coordinator/contract.ts";
 import type { Coordinator } from "../../coordinator/coordinator.ts";
-import { RequestRefused } from "../../runtime/http/problem.ts";
 import type { Caller, HttpHandlers } from "../../runtime/http/route.ts";
 import type { ServerDatabase } from "../database.ts";
 import type { FileStorage } from "../storage/file-storage.ts";
 import { deploymentHandlers } from "./deployment-handlers.ts";
+import { explanationHandler } from "./explanation-handler.ts";
 import { listHandlers } from "./lists.ts";
 import { selectPage } from "./paging.ts";
-import { contentOf, refusal } from "./refusals.ts";
+import { contentOf, deviceOf, refusal } from "./refusals.ts";
 import { storageHandlers } from "./storage-handlers.ts";
 import { topologyHandlers } from "./topology-handlers.ts";
 import { contentView, deviceView } from "./views.ts";
@@ -21,6 +21,8 @@ export type ServerApi = {
   readonly coordinator: Coordinator;
   /** Has the coordinator carry out a command; answers once what it changed is durable. */
   readonly command: (command: Command, caller: Caller) => Promise<Answer>;
+  /** Asks a device something; answers what it says, or why it says nothing. */
+  readonly ask: (question: Question) => Promise<Answer>;
   readonly database: ServerDatabase;
   readonly webhooks: Webhooks;
   /** Where packages are kept, and whether that is configured. */
@@ -41,6 +43,7 @@ export function createServerHandlers(api: ServerApi): Handlers {
     ...topologyHandlers(api),
     showServer: () => serverView(api),
     ...listHandlers(coordinator, wallMs),
+    ...explanationHandler(api),
     showContent: async ({ params }) => {
       const content = contentOf(coordinator, params.contentId);
       const fileList = [...(await database.contentFiles(content.contentId))];
@@ -68,11 +71,7 @@ function deviceHandlers({
 }: ServerApi): Pick<Handlers, "showDevice" | "pardonDevice"> {
   return {
     showDevice: ({ params }) => {
-      const device = coordinator.device(params.deviceId);
-      if (device === undefined) {
-        const detail = `No device ${params.deviceId} is enrolled: check its id.`;
-        throw new RequestRefused(404, "device-unknown", detail);
-      }
+      const device = deviceOf(coordinator, params.deviceId);
       const { machineId, seenHost, deviceId } = device;
       const accusations = coordinator.accusations(deviceId).map(({ accused: _, ...one }) => ({
         ...one,

@@ -1,6 +1,7 @@
 import type { Answer, RefusalCode } from "../../coordinator/contract.ts";
 import type { Coordinator } from "../../coordinator/coordinator.ts";
 import type { ContentRow } from "../../coordinator/state.ts";
+import type { DeviceStanding } from "../../coordinator/views.ts";
 import { RequestRefused } from "../../runtime/http/problem.ts";
 
 /** The HTTP status of each refusal of the coordinator. */
@@ -57,6 +58,14 @@ export function contentOf(coordinator: Coordinator, prefix: string): ContentRow 
     throw new RequestRefused(409, "content-ambiguous", detail);
   }
   return content;
+}
+
+/** An enrolled device. @throws RequestRefused `device-unknown`. */
+export function deviceOf(coordinator: Coordinator, deviceId: string): DeviceStanding {
+  const device = coordinator.device(deviceId);
+  if (device !== undefined) return device;
+  const detail = `No device ${deviceId} is enrolled: check its id.`;
+  throw new RequestRefused(404, "device-unknown", detail);
 }
 
 /** What is answered to those who want something of the database while it does not answer. */

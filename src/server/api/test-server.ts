@@ -4,7 +4,7 @@ import { serverOpenApi } from "../../api/server-openapi.ts";
 import { SERVER_PAGES } from "../../api/server-pages.ts";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { ContentId, DeviceId } from "../../base/ids.ts";
-import type { Answer, Command, CoordinatorInput } from "../../coordinator/contract.ts";
+import type { Answer, Command, CoordinatorInput, Question } from "../../coordinator/contract.ts";
 import { Coordinator } from "../../coordinator/coordinator.ts";
 import { ENROL, progress, register } from "../../coordinator/test-world.ts";
 import { type ControlServer, serveControl } from "../../runtime/http/control-server.ts";
@@ -13,7 +13,7 @@ import { serveTls, type TlsIdentity, type TlsServer } from "../../runtime/http/t
 import { createAuthority, issueWebCertificate } from "../../runtime/identity/authority.ts";
 import { fingerprintOf } from "../../runtime/identity/fingerprint.ts";
 import { createSigningRequest } from "../../runtime/identity/keys.ts";
-import type { Progress } from "../../wire/messages.ts";
+import type { Message, Progress } from "../../wire/messages.ts";
 import { Committer } from "../committer.ts";
 import { ServerDatabase } from "../database.ts";
 import { FileStorage } from "../storage/file-storage.ts";
@@ -34,6 +34,8 @@ export class TestServer {
   readonly #began = performance.now();
   /** Mistakes of ours; a test that does not expect any must find none. */
   readonly faults: unknown[] = [];
+  /** Takes what is said to devices. */
+  onSent: (message: Message) => void = () => {};
   /** The authority's certificate in PEM, and its fingerprint. */
   authority = { pem: "", fingerprint: "" };
   live: Live | undefined;
@@ -53,7 +55,7 @@ export class TestServer {
         this.live?.onChanges(changes);
       },
       {
-        send: ignore,
+        send: (_, message) => this.onSent(message),
         close: ignore,
         requestEnrolment: ignore,
         judgeManifest: ignore,
@@ -94,6 +96,7 @@ export class TestServer {
       handlers: createServerHandlers({
         coordinator,
         command: (command, caller) => server.#command(command, caller),
+        ask: (question) => server.#ask(question),
         database,
         fileStorage: new FileStorage({
           configured: () => coordinator.fileStorage.row,
@@ -218,6 +221,14 @@ export class TestServer {
     if (!issued.ok) throw new Error(issued.error.reason);
     const own = new X509Certificate(issued.value.certificateDer).toString();
     return { cert: own + this.authority.pem, key: privateKeyPem };
+  }
+
+  #ask(question: Question): Promise<Answer> {
+    this.#requests += 1;
+    const requestNumber = this.#requests;
+    const answered = new Promise<Answer>((resolve) => this.#answers.set(requestNumber, resolve));
+    this.input({ kind: "question", requestNumber, ...question });
+    return answered;
   }
 
   #command(command: Command, caller: Caller): Promise<Answer> {
