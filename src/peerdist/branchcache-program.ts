@@ -49,6 +49,7 @@ export type DownloadReport = GetResult & {
 /**
  * Fetches a file, and offers what is new to the hosted cache, if there is one.
  *
+ * @param onGot - Told once the file is there and, where there is reason to, others are served.
  * @param stay - Serve on until the signal aborts. Otherwise until the hosted cache, to which
  * something was offered, has been silent for some seconds.
  */
@@ -73,10 +74,10 @@ export async function download(
     const { own, peer, hosted: fromHosted, server } = got.result.bytes;
     counters.add("Retrieval: Bytes from cache", own + peer + fromHosted);
     counters.add("Retrieval: Bytes from server", server);
-    onGot(got.result);
     const offeredSegments = await serveOn(settings, { store, counters, ...what }, got.toOffer, {
       signal,
       hosted: hostedPlace,
+      onServing: () => onGot(got.result),
     });
     return {
       ...got.result,
@@ -96,9 +97,11 @@ async function serveOn(
   {
     signal,
     hosted,
+    onServing,
   }: {
     readonly signal: AbortSignal;
     readonly hosted: { readonly host: string; readonly port: number } | undefined;
+    onServing(): void;
   },
 ): Promise<number> {
   const { store, counters, stay } = what;
@@ -106,6 +109,7 @@ async function serveOn(
   if (offers.length === 0 && !stay) return 0;
   const serving = await PeerServing.start(store, settings, toldTo(counters));
   try {
+    onServing();
     const offered =
       hosted === undefined || offers.length === 0
         ? 0

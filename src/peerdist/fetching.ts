@@ -7,7 +7,7 @@ import type {
   DownloadInput,
   DownloadOutput,
 } from "../branchcache/download-types.ts";
-import type { Place } from "../branchcache/holdings.ts";
+import { type Place, placeText } from "../branchcache/holdings.ts";
 import { Driver } from "../runtime/driver.ts";
 import { Asking } from "./asking.ts";
 import type { BlockStore } from "./block-store.ts";
@@ -58,7 +58,9 @@ class Fetching {
   readonly #driver: Driver<DownloadInput, DownloadOutput[]>;
   readonly #ranges = new Map<number, AbortController>();
   readonly #fromServer = new Map<Segment, number>();
+  /** Peers that were asked for something. */
   readonly #places = new Set<string>();
+  readonly #hosted: string | undefined;
   #asking: Asking | undefined;
   #badBlocks = 0;
   #end: (failure: DownloadFailure | undefined) => void = () => {};
@@ -69,6 +71,7 @@ class Fetching {
     this.#signal = signal;
     const { segments, range, hosted, discovery } = options;
     this.#posting = new Posting(options.localAddress);
+    this.#hosted = hosted === undefined ? undefined : placeText(hosted);
     const machine = new Download(branchCacheCrypto, options.store, {
       segments,
       range,
@@ -122,6 +125,8 @@ class Fetching {
         break;
       case "post": {
         const place = this.#asking?.reachable(output.place) ?? output.place;
+        const text = placeText(place);
+        if (text !== this.#hosted) this.#places.add(text);
         this.#posting.post(output.request, { place, bytes: output.bytes }, (bytes) =>
           this.#answer(output.request, bytes),
         );

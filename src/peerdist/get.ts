@@ -42,6 +42,7 @@ export type GetResult = {
   /** The version of content information; absent where the server gave none that is of use. */
   readonly version?: 1 | 2;
   readonly bytes: Readonly<Record<BlockSource, number>>;
+  /** Addresses of peers that were asked; one of them may have several. */
   readonly peers: number;
   readonly badBlocks: number;
 };

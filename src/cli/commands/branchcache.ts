@@ -128,7 +128,7 @@ function resultText({ bytes, ...result }: GetResult): string {
     ["Time", `${result.seconds.toFixed(2)} s`],
     ["Content information", result.version === undefined ? "none" : `version ${result.version}`],
     ["From the own cache", sizeText(bytes.own)],
-    ["From peers", `${sizeText(bytes.peer)} (${result.peers} known)`],
+    ["From peers", `${sizeText(bytes.peer)} (${result.peers} addresses asked)`],
     ["From the hosted cache", sizeText(bytes.hosted)],
     ["From the server", sizeText(bytes.server)],
     ["Wrong blocks", String(result.badBlocks)],
