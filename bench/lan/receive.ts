@@ -19,7 +19,7 @@ import { encodeMessage } from "../../src/wire/messages.ts";
 import { LAN_WORD, preallocate, readContent } from "./content.ts";
 import { OwnUse, writeResult } from "./use.ts";
 
-tuneEngine();
+tuneEngine("throughput");
 const [folder = "", storeFolder = "", host = "", port = ""] = process.argv.slice(2);
 const added = await readContent(folder);
 const { pieces } = added.manifest;

@@ -14,7 +14,7 @@ import { OwnUse, serveUntilInputEnds, writeResult } from "./use.ts";
 /** How much is read ahead of what has been sent, as `peer/uploads.ts` has it. */
 const AHEAD_BYTES = MIB;
 
-tuneEngine();
+tuneEngine("throughput");
 const [folder = "", host = "", port = ""] = process.argv.slice(2);
 const { manifest } = await readContent(folder);
 const handles = new HandleCache(1);
