@@ -10,6 +10,7 @@ import { addDemoCommand } from "./commands/demo.ts";
 import { addDeploymentCommands } from "./commands/deployment.ts";
 import { addDeviceCommands } from "./commands/device.ts";
 import { addExplainCommand } from "./commands/explain.ts";
+import { addFirewallCommands } from "./commands/firewall.ts";
 import { addGroupCommands } from "./commands/group.ts";
 import { addLedgerCommand } from "./commands/ledger.ts";
 import { addLineCommand } from "./commands/line.ts";
@@ -61,6 +62,7 @@ export function createProgram(host: CommandHost): Command {
   addContentServerCommands(program, host);
   addHostedCacheCommands(program, host);
   addBranchCacheCommands(program, host);
+  addFirewallCommands(program, host);
   addNetperfCommands(program, host);
   addDemoCommand(program, host);
   addSelftestCommand(program, host);
