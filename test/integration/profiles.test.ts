@@ -187,9 +187,11 @@ async function distribute(
 }
 
 async function setStorage(organisation: Organisation): Promise<void> {
-  await mkdir(organisation.storage, { recursive: true });
-  await run(organisation, "storage", "set", "directory", organisation.storage);
-  await run(organisation, "origin", "add", organisation.storage);
+  const storage = join(organisation.folder, "storage");
+  const origin = join(organisation.folder, "origin");
+  for (const folder of [storage, origin]) await mkdir(folder, { recursive: true });
+  await run(organisation, "storage", "set", "directory", storage);
+  await run(organisation, "origin", "add", origin);
 }
 
 function args(organisation: Organisation, ...words: readonly string[]): readonly string[] {
