@@ -12,6 +12,9 @@ import type { Groups } from "./groups.ts";
 import type { ManifestRequests } from "./manifest-requests.ts";
 import type { Origins } from "./origins.ts";
 import type { Policies } from "./policies.ts";
+import type { ProfileWords } from "./profile-words.ts";
+import type { Profiles } from "./profiles.ts";
+import { publishProfile, putProfile, removeProfile } from "./profiling.ts";
 import type { Publications } from "./publications.ts";
 import type { Questions } from "./questions.ts";
 import type { Rollout } from "./rollout.ts";
@@ -32,6 +35,8 @@ export type Parts = {
   readonly origins: Origins;
   readonly fileStorage: FileStorage;
   readonly policies: Policies;
+  readonly profiles: Profiles;
+  readonly profileWords: ProfileWords;
   readonly accusations: Accusations;
   readonly clones: Clones;
   readonly manifests: ManifestRequests;
@@ -62,6 +67,13 @@ export function obey(parts: Parts, command: Command, by: By, outbox: Coordinator
     case "add-origin":
     case "remove-origin":
       return changeOrigins(parts, command, by, outbox);
+    case "create-profile":
+    case "change-profile":
+      return putProfile(parts, command, by, outbox);
+    case "publish-profile":
+      return publishProfile(parts, command, by, outbox);
+    case "remove-profile":
+      return removeProfile(parts, command, by, outbox);
     case "set-file-storage":
       return setFileStorage(parts, command, by, outbox);
     case "publish-content":
