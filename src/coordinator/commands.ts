@@ -82,6 +82,8 @@ export function obey(parts: Parts, command: Command, by: By, outbox: Coordinator
       return pardon(parts, command.deviceId, by, outbox);
     case "trim-audit":
       return trimAudit(parts, command, by, outbox);
+    case "record":
+      return record(parts, command, by, outbox);
     default:
       return unreachable(command);
   }
@@ -121,6 +123,16 @@ function trimAudit(
   const before = { rows, oldestMs, beforeMs };
   audit.write({ atMs: wallMs, who, action: "audit-trim", subject: "", before }, outbox);
   return { kind: "audit-trimmed" };
+}
+
+function record(
+  { audit }: Parts,
+  { kind: _, ...what }: Extract<Command, { kind: "record" }>,
+  { who, wallMs }: By,
+  outbox: CoordinatorOutbox,
+): Answer {
+  audit.write({ atMs: wallMs, who, ...what }, outbox);
+  return { kind: "recorded" };
 }
 
 function pardon(parts: Parts, text: string, by: By, outbox: CoordinatorOutbox): Answer {

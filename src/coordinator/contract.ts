@@ -128,7 +128,23 @@ export type Command =
       readonly beforeMs: number;
       readonly rows: number;
       readonly oldestMs: number;
+    }
+  /** Leaves an audit row for a change that was made outside the coordinator. */
+  | {
+      readonly kind: "record";
+      readonly action: OutsideAction;
+      readonly subject: string;
+      readonly before?: unknown;
+      readonly after?: unknown;
     };
+
+/** What operators change that the coordinator knows nothing of: who may ask, and who is told. */
+export type OutsideAction =
+  | "create-token"
+  | "revoke-token"
+  | "add-webhook"
+  | "remove-webhook"
+  | "regenerate-security-key";
 
 /** What an operator is told. */
 export type Answer =
@@ -162,6 +178,7 @@ export type Answer =
   | { readonly kind: "content-published" }
   | { readonly kind: "pardoned" }
   | { readonly kind: "audit-trimmed" }
+  | { readonly kind: "recorded" }
   | { readonly kind: "explained"; readonly part: ExplanationPart }
   /** A device did not answer a question: it is not there, it went, it was too slow, or too busy. */
   | { readonly kind: "unexplained"; readonly why: "away" | "silent" | "busy" }

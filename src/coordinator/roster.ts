@@ -277,6 +277,9 @@ export class Roster {
   }
 }
 
+/** What has changed of a device; ports that are said to be undefined are those of the table again. */
+type Touched = Partial<Omit<DeviceRow, "ports">> & { readonly ports?: PortMap | undefined };
+
 /** Whether deployments and offices may see a device otherwise than before. */
 function isOtherwise(before: DeviceRow, after: DeviceRow): boolean {
   return (
@@ -288,9 +291,6 @@ function isOtherwise(before: DeviceRow, after: DeviceRow): boolean {
     JSON.stringify(before.attributes) !== JSON.stringify(after.attributes)
   );
 }
-
-/** What has changed of a device; ports that are said to be undefined are those of the table again. */
-type Touched = Partial<Omit<DeviceRow, "ports">> & { readonly ports?: PortMap | undefined };
 
 /** What a machine says of itself, fit for tables; of each name the first. */
 function plainAttributes(attributes: readonly Attribute[]): readonly Attribute[] {
