@@ -1,7 +1,10 @@
+import { copyFile } from "node:fs/promises";
+import { join } from "node:path";
 import { AGENT_ROUTES } from "../src/api/agent-routes.ts";
 import { SERVER_ROUTES } from "../src/api/server-routes.ts";
 import type { ContentId } from "../src/base/ids.ts";
-import { uploadToOrigin } from "../src/cli/parts.ts";
+import { nodeCrypto } from "../src/runtime/crypto.ts";
+import { originName } from "../src/swarm/origin-name.ts";
 import { intactOf } from "./content/compare.ts";
 import { publishRandom } from "./content/random-package.ts";
 import { faultBench } from "./faults.ts";
@@ -46,7 +49,7 @@ export const ORIGIN: Bench = faultBench({
     const cdn = await makeSite(organisation.network, stage.namespaces, place);
     const nginx = await startNginx(stage, cdn);
     const content = await publishRandom(stage, organisation, "random");
-    await upload(organisation, content, nginx);
+    await upload(content, nginx);
     const manner = BAD.find((bad) => bad === fault);
     const bad = manner && (await BadOrigin.start(stage, organisation, { content, manner }));
     if (bad === undefined) await addOrigin(organisation, nginx);
@@ -96,14 +99,10 @@ async function addOrigin(organisation: Organisation, { location }: WebServer): P
   await control(SERVER_ROUTES.addOrigin, { body: { location, kind } });
 }
 
-/** Puts the package where a web server has it. */
-async function upload(
-  organisation: Organisation,
-  content: Distributed,
-  { packages }: WebServer,
-): Promise<void> {
-  const contentId = content.contentId as ContentId;
-  await uploadToOrigin({ storage: organisation.storage, contentId, directory: packages });
+/** Puts the package, which is one file and so its own complete transfer, where a web server has it. */
+async function upload(content: Distributed, { packages }: WebServer): Promise<void> {
+  const name = originName(nodeCrypto, content.contentId as ContentId);
+  await copyFile(content.path, join(packages, name));
 }
 
 /** Makes sure that no device has it: even the one that published it gives it up. */
@@ -135,7 +134,7 @@ class BadOrigin {
     const place = { name: "bad", number: 2, rateBitsPerS };
     const site = await makeSite(organisation.network, stage.namespaces, place);
     const server = await startBadOrigin(stage, site, given.manner);
-    await upload(organisation, given.content, server);
+    await upload(given.content, server);
     await addOrigin(organisation, server);
     const badBytes = async () => (await trafficOf(site.link)).outOf.ipBytes;
     return new BadOrigin({ stage, organisation, server, badBytes });

@@ -204,7 +204,7 @@ export class Organisation {
       ...what,
       type: "application",
       keyFile: `${this.#publisher}.key`,
-      storageFolder: this.storage,
+      workFolder: join(this.#stage.folder, "work"),
       agentData: publisher?.data ?? "",
       signal: this.#stage.signal,
       onProgress: () => {},
@@ -255,11 +255,6 @@ export class Organisation {
     return join(this.#stage.folder, "it");
   }
 
-  /** The file storage directory, where packages are published to. */
-  get storage(): string {
-    return join(this.#stage.folder, "storage");
-  }
-
   #run(machine: Machine, kind: "agent" | "server"): Program {
     const program = Program.start(
       {
@@ -280,7 +275,6 @@ export class Organisation {
     await writeSettings(this.server, "server", {
       organisation: "Bench",
       publishers: [`${this.#publisher}.publisher`],
-      storage: { folder: this.storage },
       ...this.#arrangement.server,
     });
     for (const device of this.devices) await this.#prepareAgent(device);

@@ -21,6 +21,7 @@ import { agentFiles } from "./enrolment-file.ts";
 import { logEvent } from "./events.ts";
 import { FactWatch, readFacts } from "./facts.ts";
 import { cacheLimits } from "./limits.ts";
+import type { ServerPlace } from "./origin/gateway-trust.ts";
 import { Origins } from "./origin/origins.ts";
 import { loadOwnIdentity, type OwnIdentity } from "./own-identity.ts";
 import { serverPorts } from "./ports.ts";
@@ -56,6 +57,15 @@ export async function runAgent(settings: AgentSettings, options: RunOptions): Pr
   }
 }
 
+/** Where the server may have packages. */
+function serverPlace(settings: AgentSettings, { identity, enrolment }: OwnIdentity): ServerPlace {
+  return {
+    host: settings.server.host ?? enrolment.serverHost,
+    authorityDer: identity.authorityDer,
+    organisation: enrolment.organisation,
+  };
+}
+
 /** Runs the agent with the identity that it has. */
 async function runOnce(
   settings: AgentSettings,
@@ -77,7 +87,7 @@ async function runOnce(
     onFault,
   });
   stack.defer(() => store.close());
-  const origins = new Origins({ onInput });
+  const origins = new Origins({ onInput, server: serverPlace(settings, own) });
   stack.defer(() => origins.close());
   const wallS = (): number => Math.floor(Date.now() / 1_000);
   const handshakes = new TlsHandshakes({ identity, wallS, onInput });

@@ -162,7 +162,8 @@ function headersOf(route: Route): readonly object[] {
 
 function bodyOf(route: Route, write: Write): object {
   if ("type" in route.body && route.body.type === "undefined") return {};
-  const content = { "application/json": { schema: write(route.body) } };
+  const media = route.bytes === true ? "application/octet-stream" : "application/json";
+  const content = { [media]: { schema: write(route.body) } };
   return { requestBody: { required: true, content } };
 }
 

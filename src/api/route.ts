@@ -28,6 +28,8 @@ export type Route<
   readonly ifMatch?: true;
   /** Most bytes of a body; absent: a megabyte. */
   readonly bodyBytesMax?: number;
+  /** Whether the body is bytes, which the operation takes as they come; its schema is `BytesBody`. */
+  readonly bytes?: true;
 };
 
 /** The operations of an API by name. */
@@ -74,6 +76,12 @@ export const NoParams = exact({});
 
 /** The body of a request without one. */
 export const NoBody = Type.Undefined();
+
+/** The body of a request that carries bytes. */
+export const BytesBody = Type.Unsafe<AsyncIterable<Uint8Array>>({
+  type: "string",
+  format: "binary",
+});
 
 /** Keeps the literal types of a route. */
 export function route<

@@ -21,6 +21,7 @@ import {
 import { STORAGE_ROUTES } from "./storage-routes.ts";
 import { TokenInput, TokenMade, TokenView, UuidText } from "./token-schemas.ts";
 import { TOPOLOGY_ROUTES } from "./topology-routes.ts";
+import { UPLOAD_ROUTES } from "./upload-routes.ts";
 import {
   DeliveryState,
   DeliveryView,
@@ -161,6 +162,7 @@ export const SERVER_ROUTES = {
   }),
   ...DEPLOYMENT_ROUTES,
   ...STORAGE_ROUTES,
+  ...UPLOAD_ROUTES,
   regenerateSecurityKey: route({
     method: "POST",
     path: "/api/v1/security-keys",

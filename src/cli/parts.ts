@@ -2,7 +2,6 @@ import { join, resolve } from "node:path";
 import type { Logger } from "pino";
 import type { AgentSettings } from "../agent/settings.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf, Route } from "../api/route.ts";
-import type { ContentId } from "../base/ids.ts";
 import type { Summary } from "../netperf/meter.ts";
 import type { ReceiveOptions } from "../netperf/receive.ts";
 import type { SendOptions } from "../netperf/send.ts";
@@ -112,16 +111,6 @@ export async function makePublisherKey(
   const whole = resolve(path);
   const { name } = await newPublisherKey(whole);
   return { name, keyFile: `${whole}.key`, publisherFile: `${whole}.publisher` };
-}
-
-/** Copies the bytes of a content to where an origin serves them from. */
-export async function uploadToOrigin(upload: {
-  readonly storage: string;
-  readonly contentId: ContentId;
-  readonly directory: string;
-}): Promise<{ readonly path: string; readonly wasThere: boolean }> {
-  const { putAtOrigin } = await import("../server/origin-files.ts");
-  return await putAtOrigin(upload);
 }
 
 /** Takes what a line test sends, until the signal aborts. */

@@ -22,6 +22,7 @@ import { addServerCommands } from "./commands/server.ts";
 import { addSimCommand } from "./commands/sim.ts";
 import { addStorageCommands } from "./commands/storage.ts";
 import { addTopologyCommands } from "./commands/topology.ts";
+import { addUploadCommands } from "./commands/upload.ts";
 import { addWatchCommand } from "./commands/watch.ts";
 import { addWebhookCommands } from "./commands/webhook.ts";
 import { EXIT_HELP } from "./exit-codes.ts";
@@ -57,6 +58,7 @@ export function createProgram(host: CommandHost): Command {
   addAuditCommands(program, host);
   addLedgerCommand(program, host);
   addStorageCommands(program, host);
+  addUploadCommands(program, host);
   addOriginCommands(program, host);
   addExplainCommand(program, host);
   addContentServerCommands(program, host);

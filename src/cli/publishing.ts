@@ -1,6 +1,5 @@
 import { rm } from "node:fs/promises";
 import { AGENT_ROUTES } from "../api/agent-routes.ts";
-import { OperatorError } from "../runtime/operator-error.ts";
 import { loadPublisherKey } from "../runtime/publisher-key.ts";
 import { writeBlob } from "./packaging/write-blob.ts";
 import { openControl } from "./parts.ts";
@@ -13,7 +12,8 @@ export type Publication = {
   readonly version: string;
   readonly type: string;
   readonly keyFile: string;
-  readonly storageFolder: string;
+  /** Where the package is put together meanwhile; nothing of it stays there. */
+  readonly workFolder: string;
   /** The data folder of the agent that becomes the first source. */
   readonly agentData: string;
   readonly signal: AbortSignal;
@@ -28,8 +28,8 @@ export type Published = {
 };
 
 /**
- * Publishes a package: reads and signs it, copies its bytes to the file storage directory and
- * hands both to the agent.
+ * Publishes a package through this machine's agent, which becomes the first source: reads and signs
+ * it, copies its bytes, and hands both to the agent.
  *
  * @throws OperatorError with the code of the step that failed, or `interrupted`.
  */
@@ -47,15 +47,14 @@ export async function publishPackage(publication: Publication): Promise<Publishe
       onBytes: ({ doneBytes, sizeBytes }) =>
         publication.onProgress("Hashing and copying", doneBytes, sizeBytes),
     },
-    { storage: publication.storageFolder, key },
+    { folder: publication.workFolder, key },
   );
   const manifest = Buffer.from(stored.signed).toString("base64");
   try {
     await control(AGENT_ROUTES.publish, { body: { blobPath: stored.blob, manifest } });
-  } catch (error) {
-    // What nobody accepts must not take the room of the file storage.
-    if (!stored.wasThere && isRefusal(error)) await rm(stored.folder, { recursive: true });
-    throw error;
+  } finally {
+    // The agent has taken it in, or nobody wants it.
+    await rm(stored.folder, { recursive: true, force: true });
   }
   const { contentId } = stored;
   return {
@@ -64,11 +63,3 @@ export async function publishPackage(publication: Publication): Promise<Publishe
     pieces: stored.manifest.pieces.length,
   };
 }
-
-/** Whether it is certain that a content has not been taken, and will not be later. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof OperatorError && !UNDECIDED.has(error.code);
-}
-
-/** What leaves open what becomes of a publication: the agent may bring it to the server yet. */
-const UNDECIDED: ReadonlySet<string> = new Set(["server-unreachable", "control-broken"]);

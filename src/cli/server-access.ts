@@ -15,6 +15,11 @@ export type ServerOptions = SettingsOptions & {
 
 /** The options of {@link ServerOptions}: a server on this machine, or one anywhere else. */
 export function serverOptions(): readonly OptionSpec[] {
+  return [...remoteOptions(), ...settingsOptions("server")];
+}
+
+/** The options by which a server anywhere else is named. */
+export function remoteOptions(): readonly OptionSpec[] {
   return [
     {
       flags: "--server <url>",
@@ -32,8 +37,13 @@ export function serverOptions(): readonly OptionSpec[] {
       flags: "--fingerprint <digits>",
       description: "trust the authority of this fingerprint (or in BRANCHLINE_API_FINGERPRINT)",
     },
-    ...settingsOptions("server"),
   ];
+}
+
+/** Whether the options or the environment name a server somewhere else. */
+export function namesServer(options: ServerOptions, io: Io): boolean {
+  const { BRANCHLINE_API: said = "" } = io.environment;
+  return (options.server ?? said) !== "";
 }
 
 /**

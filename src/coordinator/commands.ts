@@ -17,6 +17,7 @@ import type { Questions } from "./questions.ts";
 import type { Rollout } from "./rollout.ts";
 import type { Now, Roster } from "./roster.ts";
 import { steer } from "./steering.ts";
+import { publishContent, setFileStorage } from "./storing.ts";
 import { replaceOffices } from "./topology-changes.ts";
 import type { ZoneOffset } from "./windows.ts";
 
@@ -63,6 +64,8 @@ export function obey(parts: Parts, command: Command, by: By, outbox: Coordinator
       return changeOrigins(parts, command, by, outbox);
     case "set-file-storage":
       return setFileStorage(parts, command, by, outbox);
+    case "publish-content":
+      return publishContent(parts, command, by, outbox);
     case "pardon":
       return pardon(parts, command.deviceId, by, outbox);
     default:
@@ -87,26 +90,6 @@ function changeOrigins(
   audit.write({ atMs: wallMs, who, action, subject, before, after }, outbox);
   policies.generalChanged();
   return { kind: "origins-changed", origins: after };
-}
-
-function setFileStorage(
-  { fileStorage, policies, audit }: Parts,
-  { storage }: Extract<Command, { kind: "set-file-storage" }>,
-  { who, wallMs }: By,
-  outbox: CoordinatorOutbox,
-): Answer {
-  const before = fileStorage.row;
-  if (before === undefined && storage === undefined) {
-    const reason = "No file storage is configured: there is nothing to clear.";
-    return refused("storage-not-configured", reason);
-  }
-  const after = storage === undefined ? undefined : { ...storage, configuredAtMs: wallMs };
-  fileStorage.set(after, outbox);
-  const action = after === undefined ? "clear-file-storage" : "set-file-storage";
-  const subject = after?.location ?? before?.location ?? "";
-  audit.write({ atMs: wallMs, who, action, subject, before, after }, outbox);
-  policies.generalChanged();
-  return { kind: "file-storage-changed", ...(after === undefined ? {} : { storage: after }) };
 }
 
 function originOf({ originKind, location }: Extract<Command, { kind: "add-origin" }>) {

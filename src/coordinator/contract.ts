@@ -93,6 +93,14 @@ export type Command =
       readonly kind: "set-file-storage";
       readonly storage?: Omit<FileStorageRow, "configuredAtMs">;
     }
+  /** Takes in a content whose package has been brought into the file storage. */
+  | {
+      readonly kind: "publish-content";
+      readonly facts: ContentFacts;
+      readonly files: readonly ContentFile[];
+      /** Signed, as it travels. */
+      readonly manifest: Uint8Array;
+    }
   /** Trusts a shunned device again, and forgets what was said against it. */
   | { readonly kind: "pardon"; readonly deviceId: string };
 
@@ -118,6 +126,7 @@ export type Answer =
     }
   | { readonly kind: "origins-changed"; readonly origins: readonly Origin[] }
   | { readonly kind: "file-storage-changed"; readonly storage?: FileStorageRow }
+  | { readonly kind: "content-published" }
   | { readonly kind: "pardoned" }
   | { readonly kind: "explained"; readonly part: ExplanationPart }
   /** A device did not answer a question: it is not there, it went, it was too slow, or too busy. */

@@ -47,6 +47,8 @@ export type CoordinatorSetup = {
   readonly randomBytes: Crypto["randomBytes"];
   /** The server's own addresses (row B13); those that name no machine, as `0.0.0.0`, are ignored. */
   readonly serverHosts: readonly string[];
+  /** On which TCP port the server serves packages of the file storage; absent: it does not. */
+  readonly gatewayPort?: number;
   /** What time zones there are; by default UTC alone. */
   readonly zoneOffsetMs?: ZoneOffset;
   /** The wall clock, in milliseconds since 1970, at `nowUs`. */
@@ -76,7 +78,7 @@ function partsOf(setup: CoordinatorSetup): Parts {
     policies.contentChanged(contentId, nowUs),
   );
   const policies = new Policies(state.epoch, {
-    origins: () => origins.list(),
+    origins: () => origins.told(fileStorage.isConfigured ? setup.gatewayPort : undefined),
     shunned: () => roster.shunned(),
     deployed: () => deployments.contents(),
     holders: (contentId) => rollout.holders(contentId),

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { ORIGINS_MAX } from "./origins.ts";
+import { ORIGINS_MAX, Origins } from "./origins.ts";
 import { emptyState } from "./state.ts";
 import { World } from "./test-world.ts";
 
@@ -70,3 +70,16 @@ function add(location: string, originKind?: "cdn" | "storage") {
 function remove(location: string) {
   return world.command({ kind: "remove-origin", location });
 }
+
+test("PO7: the server comes last of what devices are told, where it serves packages", () => {
+  const cdn = { kind: "cdn", location: "https://cdn.example" } as const;
+  const storage = { kind: "storage", location: "/srv/packages" } as const;
+  const origins = new Origins([storage, cdn]);
+
+  expect(origins.told(undefined)).toEqual([cdn, storage]);
+  expect(origins.told(8_444)).toEqual([
+    cdn,
+    storage,
+    { kind: "storage", location: "gateway:8444" },
+  ]);
+});

@@ -2,11 +2,17 @@ import { ok, type Result } from "../base/result.ts";
 import type { Origin, OriginKind } from "../wire/messages.ts";
 import type { CoordinatorOutbox, RefusalCode } from "./contract.ts";
 
-/** Most origins that devices are told of. */
-export const ORIGINS_MAX = 16;
+/** Most origins that devices are told of (MS6). */
+const TOLD_MAX = 16;
+
+/** Most origins that are added: the server's own file storage may come last. */
+export const ORIGINS_MAX: number = TOLD_MAX - 1;
 
 /** Most characters of an origin's location. */
 const LOCATION_LENGTH_MAX = 1_024;
+
+/** Stands before the port at which the server itself has packages. */
+const GATEWAY = "gateway:";
 
 /** Why origins stay as they are. */
 type Refused = { readonly code: RefusalCode; readonly reason: string };
@@ -23,6 +29,16 @@ export class Origins {
   list(): readonly Origin[] {
     const of = (kind: OriginKind) => this.#origins.filter((origin) => origin.kind === kind);
     return [...of("cdn"), ...of("storage")];
+  }
+
+  /**
+   * What devices are told: the same, and at last the server itself, where it serves packages on this
+   * port (PO7). It needs no address: each device knows its own way to the server.
+   */
+  told(gatewayPort: number | undefined): readonly Origin[] {
+    const added = this.list().slice(0, ORIGINS_MAX);
+    if (gatewayPort === undefined) return added;
+    return [...added, { kind: "storage", location: `${GATEWAY}${gatewayPort}` }];
   }
 
   add(

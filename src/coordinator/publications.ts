@@ -5,7 +5,7 @@ import { MIB, SECOND } from "../base/units.ts";
 import { MANIFEST_BYTES_MAX, type PublishPart } from "../wire/messages.ts";
 import type { CoordinatorOutbox, ManifestOutcome } from "./contract.ts";
 import type { Session } from "./roster.ts";
-import type { ContentRow } from "./state.ts";
+import type { ContentFacts, ContentFile, ContentRow } from "./state.ts";
 import { plainText } from "./text.ts";
 
 /** Most bytes of unfinished manifests of all devices together. */
@@ -103,20 +103,32 @@ export class Publications {
       this.#refuse(association, contentId, outcome, outbox);
       return;
     }
-    const { manifest } = upload;
+    const { manifest, deviceId: publishedBy } = upload;
     this.#end(association);
-    if (!this.#contents.has(contentId)) {
-      const facts = plainFacts(outcome.facts);
-      const content = {
-        ...facts,
-        contentId,
-        publishedAtMs: wallMs,
-        publishedBy: upload.deviceId,
-      };
-      this.#contents.set(contentId, content);
-      outbox.persist({ kind: "content-add", content, files: outcome.files, manifest });
-    }
+    const { facts, files } = outcome;
+    const known = { ...facts, contentId };
+    this.add({ facts: known, files, manifest, publishedAtMs: wallMs, publishedBy }, outbox);
     this.#published(association, contentId, outbox);
+  }
+
+  /** Takes in a content that has been judged; one that is known already stays as it is. */
+  add(
+    what: {
+      readonly facts: ContentFacts;
+      readonly files: readonly ContentFile[];
+      readonly manifest: Uint8Array;
+      readonly publishedAtMs: number;
+      readonly publishedBy?: DeviceId;
+    },
+    outbox: CoordinatorOutbox,
+  ): void {
+    const { facts, files, manifest, ...published } = what;
+    if (this.#contents.has(facts.contentId)) return;
+    const { publishedAtMs, publishedBy } = published;
+    const by = publishedBy === undefined ? {} : { publishedBy };
+    const content = { ...plainFacts(facts), publishedAtMs, ...by };
+    this.#contents.set(facts.contentId, content);
+    outbox.persist({ kind: "content-add", content, files, manifest });
   }
 
   /** The device has gone: what it has not finished is forgotten. */

@@ -61,7 +61,8 @@ export type ContentFacts = {
 /** A published content. */
 export type ContentRow = ContentFacts & {
   readonly publishedAtMs: number;
-  readonly publishedBy: DeviceId;
+  /** The device that brought it; absent where it was uploaded into the file storage. */
+  readonly publishedBy?: DeviceId;
 };
 
 /** How urgent a deployment is. */

@@ -128,7 +128,7 @@ async function addContent(
       publisher_name: content.publisherName,
       sha256: content.sha256,
       published_at_ms: content.publishedAtMs,
-      published_by: content.publishedBy,
+      published_by: content.publishedBy ?? "",
       manifest,
     })
     .execute();

@@ -15,6 +15,7 @@ import { loadState } from "./load.ts";
 import { Patience, type Watch } from "./patience.ts";
 import type { Tables } from "./schema.ts";
 import { SecurityKeys } from "./security-keys.ts";
+import { UploadRows } from "./storage/upload-rows.ts";
 import { TopologyHistory } from "./topology-history.ts";
 
 /**
@@ -164,6 +165,11 @@ export class ServerDatabase {
   /** Those who are told of what happens. */
   openWebhooks(parts: Omit<WebhookParts, "database">): Promise<Webhooks> {
     return Webhooks.open({ ...parts, database: this.#kysely });
+  }
+
+  /** What is known of packages on their way into the file storage. */
+  uploadRows(): UploadRows {
+    return new UploadRows(this.#kysely, this.#patience);
   }
 
   /** What operators did, the newest first; `after`: behind the row of this id. */

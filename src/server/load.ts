@@ -152,7 +152,7 @@ function contentOf(
     publisherName: row.publisher_name,
     sha256: row.sha256,
     publishedAtMs: row.published_at_ms,
-    publishedBy: row.published_by as DeviceId,
+    ...(row.published_by === "" ? {} : { publishedBy: row.published_by as DeviceId }),
   };
 }
 

@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
-import { copyFile, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContentId } from "../base/ids.ts";
-import { nodeCrypto } from "../runtime/crypto.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
-import { originName } from "../swarm/origin-name.ts";
+import type { BlobStorage } from "./storage/blob-storage.ts";
+import { blobNameOf } from "./storage/uploads.ts";
 
 /** A file at an origin. */
 export type OriginFile = {
@@ -15,32 +14,35 @@ export type OriginFile = {
 };
 
 /**
- * Copies the complete transfer of a content from the file storage directory into a directory, under
- * the name that devices ask an origin for. The file appears whole, or not at all.
+ * Copies the complete transfer of a content from the file storage into a directory, under the name
+ * that devices ask an origin for. The file appears whole, or not at all.
  *
- * @throws OperatorError `origin-blob-missing`, `origin-unusable` or `origin-full`.
+ * @throws OperatorError `blob-missing`, `origin-unusable` or `origin-full`, and as the storage does.
  */
 export async function putAtOrigin(given: {
-  readonly storage: string;
+  readonly storage: BlobStorage;
   readonly contentId: ContentId;
   readonly directory: string;
 }): Promise<OriginFile> {
   const { storage, contentId, directory } = given;
-  const blob = join(storage, contentId, "content");
-  const blobBytes = await sizeOf(blob);
-  if (blobBytes === undefined) throw missing(blob);
-  const path = join(directory, originName(nodeCrypto, contentId));
+  const name = blobNameOf(contentId);
+  const sizeBytes = await storage.sizeOf(name);
+  if (sizeBytes === undefined) throw missing(contentId);
+  const path = join(directory, name);
   // Of what was copied by hand and broken off, the length is wrong: it is copied again.
-  if ((await sizeOf(path)) === blobBytes) return { path, wasThere: true };
+  if ((await sizeOf(path)) === sizeBytes) return { path, wasThere: true };
   const partial = join(directory, `.partial-${randomUUID()}`);
   try {
-    await copyFile(blob, partial, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-    await sync(partial);
+    await using file = await open(partial, "wx", 0o644);
+    for await (const part of storage.read(name, { offsetBytes: 0, lengthBytes: sizeBytes })) {
+      await file.appendFile(part);
+    }
+    await sync(file);
     await rename(partial, path);
     return { path, wasThere: false };
   } catch (cause) {
     await rm(partial, { force: true }).catch(() => undefined);
-    throw unusable(directory, cause);
+    throw cause instanceof OperatorError ? cause : unusable(directory, cause);
   }
 }
 
@@ -49,22 +51,14 @@ async function sizeOf(path: string): Promise<number | undefined> {
   return found?.isFile() === true ? found.size : undefined;
 }
 
-async function sync(path: string): Promise<void> {
-  const file = await open(path, "r+");
-  try {
-    await file.chmod(0o644);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
+async function sync(file: FileHandle): Promise<void> {
+  await file.chmod(0o644);
+  await file.sync();
 }
 
-function missing(blob: string): OperatorError {
-  return new OperatorError(
-    "origin-blob-missing",
-    `The package's bytes are not at ${blob}: name the file storage directory that it was ` +
-      "published to with --storage, or publish it again.",
-  );
+function missing(contentId: ContentId): OperatorError {
+  const sentence = `The package ${contentId} is not in the file storage: publish it there.`;
+  return new OperatorError("blob-missing", sentence);
 }
 
 function unusable(directory: string, cause: unknown): OperatorError {

@@ -10,17 +10,31 @@ import { originName } from "../swarm/origin-name.ts";
 import type { Origin } from "../wire/messages.ts";
 import { putAtOrigin } from "./origin-files.ts";
 import { OriginFiller } from "./origin-filler.ts";
+import type { BlobStorage } from "./storage/blob-storage.ts";
+import { DirectoryStorage } from "./storage/directory-storage.ts";
+import { FileStorage } from "./storage/file-storage.ts";
+import { blobNameOf } from "./storage/uploads.ts";
 
 const CONTENT = "c1".repeat(32) as ContentId;
 const OTHER = "c2".repeat(32) as ContentId;
 const ORIGINS_CHANGED: Change = { kind: "origins-replace", origins: [] };
 
 let folder: string;
-let storage: string;
+let storage: BlobStorage;
+let fileStorage: FileStorage;
 let directory: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "branchline-origin-"));
-  storage = join(folder, "storage");
+  const packages = join(folder, "packages");
+  await mkdir(packages);
+  storage = await DirectoryStorage.open(packages);
+  fileStorage = new FileStorage({
+    configured: () => ({
+      ...{ storageId: "s1", kind: "directory", location: packages, details: {} },
+      configuredAtMs: 1,
+    }),
+    secretFile: join(folder, "secret.json"),
+  });
   directory = join(folder, "origin");
   await mkdir(directory);
   await store(CONTENT, "the bytes");
@@ -52,7 +66,7 @@ test("what is of another length there is put there anew", async () => {
 
 test("bytes that are not here, and a directory that is not there, are named", async () => {
   await expect(putAtOrigin({ storage, contentId: OTHER, directory })).rejects.toMatchObject({
-    code: "origin-blob-missing",
+    code: "blob-missing",
     message: expect.stringContaining(OTHER),
   });
   const nowhere = join(folder, "nowhere");
@@ -67,7 +81,7 @@ test("every package comes into every directory that is an origin, as both come",
   const logged: string[] = [];
   const log = pino({ level: "debug" }, { write: (line) => logged.push(JSON.parse(line).msg) });
   const plan = { origins: () => origins, contents: () => contents };
-  const filler = new OriginFiller(storage, plan, log);
+  const filler = new OriginFiller(fileStorage, plan, log);
   filler.fill();
   await filler.idle();
   expect(await readdir(directory)).toEqual([]);
@@ -87,6 +101,7 @@ test("every package comes into every directory that is an origin, as both come",
 });
 
 async function store(contentId: ContentId, text: string): Promise<void> {
-  await mkdir(join(storage, contentId), { recursive: true });
-  await writeFile(join(storage, contentId, "content"), text);
+  const bytes = Buffer.from(text);
+  const writing = await storage.begin(blobNameOf(contentId), bytes.length);
+  await storage.finish(await storage.append(writing, bytes));
 }

@@ -4,6 +4,14 @@ import type { Change } from "../coordinator/state.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
 import type { Origin } from "../wire/messages.ts";
 import { putAtOrigin } from "./origin-files.ts";
+import type { FileStorage } from "./storage/file-storage.ts";
+
+/** What may have something to be brought. */
+const NEWS: ReadonlySet<Change["kind"]> = new Set([
+  "content-add",
+  "origins-replace",
+  "file-storage-set",
+]);
 
 /** What is to lie where. */
 export type OriginPlan = {
@@ -12,19 +20,18 @@ export type OriginPlan = {
 };
 
 /**
- * Brings every published package into every directory that is an origin, one after the other, as
- * far as its bytes lie in the file storage directory of this machine.
+ * Brings every package of the file storage into every directory that is an origin, one after the
+ * other.
  */
 export class OriginFiller {
-  readonly #storage: string;
+  readonly #storage: FileStorage;
   readonly #plan: OriginPlan;
   readonly #log: Logger;
   readonly #done = new Set<string>();
   #running: Promise<void> | undefined;
   #again = false;
 
-  /** @param storage - The file storage directory. */
-  constructor(storage: string, plan: OriginPlan, log: Logger) {
+  constructor(storage: FileStorage, plan: OriginPlan, log: Logger) {
     this.#storage = storage;
     this.#plan = plan;
     this.#log = log;
@@ -32,7 +39,7 @@ export class OriginFiller {
 
   /** Looks whether something new is to be brought. */
   onChanges(changes: readonly Change[]): void {
-    const news = changes.some(({ kind }) => kind === "content-add" || kind === "origins-replace");
+    const news = changes.some(({ kind }) => NEWS.has(kind));
     if (news) this.fill();
   }
 
@@ -52,6 +59,7 @@ export class OriginFiller {
   async #run(): Promise<void> {
     while (this.#again) {
       this.#again = false;
+      if (!this.#storage.isConfigured) return;
       for (const { kind, location } of this.#plan.origins()) {
         if (kind !== "storage" || /^https?:/i.test(location)) continue;
         for (const { contentId } of this.#plan.contents()) await this.#put(location, contentId);
@@ -63,14 +71,16 @@ export class OriginFiller {
     const key = `${contentId} ${directory}`;
     if (this.#done.has(key)) return;
     try {
-      const { wasThere } = await putAtOrigin({ storage: this.#storage, contentId, directory });
+      const { wasThere } = await putAtOrigin({
+        ...{ storage: await this.#storage.storage(), contentId, directory },
+      });
       this.#done.add(key);
       if (!wasThere) this.#log.info({ contentId, directory }, "origin-filled");
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       const { code, message } = error;
-      // Published on another machine: whoever has the bytes there brings them here.
-      const level = code === "origin-blob-missing" ? "debug" : "warn";
+      // Published through a device: nobody has brought the bytes.
+      const level = code === "blob-missing" ? "debug" : "warn";
       this.#log[level]({ contentId, directory, code, reason: message }, "origin-not-filled");
     }
   }

@@ -23,9 +23,8 @@ import { ServerDatabase } from "./database.ts";
 import { databasePlace } from "./database-place.ts";
 import { serverFiles } from "./files.ts";
 import { judgeManifest } from "./manifest-judge.ts";
-import { OriginFiller } from "./origin-filler.ts";
 import type { ServerSettings } from "./settings.ts";
-import { FileStorage } from "./storage/file-storage.ts";
+import { gatewayPort, Stores } from "./stores.ts";
 import { Transport } from "./transport.ts";
 
 /** What a program is run with. */
@@ -68,7 +67,9 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   const transport = await openTransport(settings, { coordinator, certificates, log, tell, fail });
   stack.defer(() => transport.close());
   const parts = { database, certificates, publishers, transport, answers, log, tell, fail };
-  const filler = new OriginFiller(settings.storage.folder, coordinator, log);
+  const { identity } = certificates;
+  const stores = await Stores.open(settings, { ...parts, coordinator, identity });
+  stack.defer(() => stores.close());
   const live = await Live.open({
     coordinator,
     database,
@@ -79,7 +80,7 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   stack.defer(() => live.close());
   const apply = async (changes: readonly Change[]): Promise<void> => {
     await database.apply(changes);
-    filler.onChanges(changes);
+    stores.onChanges(changes);
     live.onChanges(changes);
   };
   const committer = new Committer(apply, deliveries(parts), fail);
@@ -91,15 +92,11 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     () => committer.commit(),
   );
   stack.defer(() => brain.stop());
-  const fileStorage = new FileStorage({
-    configured: () => coordinator.fileStorage.row,
-    secretFile: files.storageSecret,
-  });
-  stack.defer(() => fileStorage.close());
   const api = {
     coordinator,
     database,
-    fileStorage,
+    fileStorage: stores.fileStorage,
+    uploads: stores.uploads,
     webhooks: live.webhooks,
     organisation: certificates.organisation,
     fingerprint: certificates.fingerprint,
@@ -111,12 +108,11 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
   const serving = await serveApi({ ...{ api, live, settings, certificates }, log, ending });
   stack.defer(() => serving.close());
   const clock = setInterval(() => {
-    onMinute(parts);
+    onMinute(parts, stores);
     void serving.refresh();
   }, WALL_CLOCK_MS);
   stack.defer(() => clearInterval(clock));
   brain.start();
-  filler.fill();
   log.info({ organisation: certificates.organisation }, "server-started");
   await aborted(ending);
   log.info({}, "server-stopped");
@@ -173,10 +169,12 @@ function askers({ database, answers, tell }: Parts): Pick<ServerApi, "command" |
 }
 
 function createCoordinator(settings: ServerSettings, state: CoordinatorState): Coordinator {
+  const port = gatewayPort(settings);
   return new Coordinator({
     state,
     randomBytes: nodeCrypto.randomBytes,
     serverHosts: serverHosts(settings),
+    ...(port === undefined ? {} : { gatewayPort: port }),
     zoneOffsetMs,
     wallMs: Date.now(),
     nowUs: monotonicUs(),
@@ -222,10 +220,13 @@ function deliveries(parts: Parts): Deliveries {
 }
 
 /** Says what time it is, and keeps the server's own certificate fresh. */
-function onMinute({ certificates, transport, tell, fail }: Parts): void {
+function onMinute({ certificates, transport, tell, fail }: Parts, stores: Stores): void {
+  stores.cleanUp();
   tell({ kind: "wall-clock", wallMs: Date.now() });
   void certificates.refresh().then((renewed) => {
-    if (renewed) transport.useIdentity(certificates.identity);
+    if (!renewed) return;
+    transport.useIdentity(certificates.identity);
+    stores.useIdentity(certificates.identity);
   }, fail);
 }
 

@@ -47,8 +47,11 @@ export type ServerSettings = {
     readonly authorities: readonly string[];
   };
   readonly storage: {
-    /** Absolute path of the file storage directory. */
-    readonly folder: string;
+    /** The TCP port on which packages of the file storage are served; absent host: as the API. */
+    readonly port: number;
+    readonly serve: boolean;
+    /** How long an upload is kept to which nothing comes. */
+    readonly uploadHours: number;
   };
   readonly log: { readonly level: "trace" | "debug" | "info" | "warn" | "error" };
 };
@@ -187,13 +190,30 @@ export const SERVER_SETTINGS: SettingsSchema<ServerSettings> = {
       }),
     },
     storage: {
-      folder: textSetting("path", {
-        description: "The file storage directory, which `publish` writes packages to.",
-        default: "<data>/storage",
-        unit: "none",
-        extremes:
-          "It takes the room of every package once; publishing fails when the disk is full.",
+      serve: booleanSetting(true, {
+        description: "Whether packages of the file storage are served to devices, by HTTPS.",
+        extremes: "With `false` devices get packages from each other and from origins alone.",
       }),
+      port: integerSetting(
+        { minimum: 1, maximum: 65_535 - PORT_OFFSET_MAX, default: 8_444 },
+        {
+          description:
+            "The port on which packages are served, at the address of `network.address`; " +
+            "`network.port_offset` is added to it.",
+          unit: "TCP port",
+          extremes: "Ports below 1024 need root.",
+        },
+      ),
+      uploadHours: integerSetting(
+        { minimum: 1, maximum: 8_760, default: 24 },
+        {
+          description: "How long an upload is kept that was interrupted.",
+          unit: "hours",
+          extremes:
+            "With a short time what came over a weak line is sent again; with a long one what nobody " +
+            "goes on with takes room.",
+        },
+      ),
     },
     log: {
       level: choiceSetting(["trace", "debug", "info", "warn", "error"], "info", {

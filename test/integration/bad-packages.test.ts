@@ -121,7 +121,7 @@ test.each([
 const lacking = lackOfMounts();
 
 test.skipIf(lacking !== undefined)(
-  `a file storage whose disk is full is named, and nothing half-done remains${
+  `a folder whose disk is full is named, and nothing half-done remains${
     lacking === undefined ? "" : ` (skipped: ${lacking})`
   }`,
   async () => {
@@ -132,11 +132,11 @@ test.skipIf(lacking !== undefined)(
       const path = join(organisation.folder, "large.bin");
       await writeFile(path, noise(53, 2 * DISK_BYTES));
 
-      const problem = await refused(path, ["--storage", join(disk, "storage")]);
+      const problem = await refused(path, ["--work", join(disk, "work")]);
 
-      expect(problem).toMatchObject({ exitCode: 1, code: "storage-full" });
+      expect(problem).toMatchObject({ exitCode: 1, code: "work-folder-full" });
       expect(problem.message).toMatch(/8388608 bytes are needed.*Free some space/);
-      expect(await readdir(join(disk, "storage"))).toEqual([]);
+      expect(await readdir(join(disk, "work"))).toEqual([]);
       await expectNothingThere();
     } finally {
       execFileSync("umount", [disk]);
@@ -149,7 +149,7 @@ test("after all that a good package is published", async () => {
 
   const { contentId } = await organisation.publish(what);
 
-  expect(await readdir(organisation.storage)).toEqual([contentId]);
+  expect(await readdir(organisation.work)).toEqual([]);
   expect(await contentIds()).toEqual([contentId]);
 });
 
@@ -170,10 +170,10 @@ async function refused(path: string, changes: readonly string[] = []): Promise<C
   return await runForProblem([...publication, ...changes], organisation.commands);
 }
 
-/** Neither the file storage nor the agent nor the server has anything of a refused package. */
+/** Neither the working folder nor the agent nor the server has anything of a refused package. */
 async function expectNothingThere(): Promise<void> {
   const agent = organisation.agent("central-1");
-  const stored = existsSync(organisation.storage) ? await readdir(organisation.storage) : [];
+  const stored = existsSync(organisation.work) ? await readdir(organisation.work) : [];
   expect(stored).toEqual([]);
   expect(await readdir(join(agent.data, "store", "contents"))).toEqual([]);
   expect((await organisation.status(agent)).contents).toEqual([]);

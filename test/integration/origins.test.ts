@@ -5,9 +5,10 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Origins } from "../../src/agent/origin/origins.ts";
 import type { OriginInput, OriginRange } from "../../src/effects/origin.ts";
+import { createAuthority } from "../../src/runtime/identity/authority.ts";
 import { newFolder, noise } from "./fixtures/store-world.ts";
 import { waitFor } from "./support/waiting.ts";
 
@@ -18,16 +19,22 @@ const NGINX = ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].find((path) => exists
 /** What web servers do that they should not, and what it is called. */
 const FAULTS = faults();
 
+let authorityDer: Uint8Array;
 let origins: Origins;
 let answers: OriginInput[];
 let onAnswer: () => void;
 let server: Server;
+
+beforeAll(async () => {
+  ({ certificateDer: authorityDer } = await createAuthority("Acme", 1_700_000_000));
+});
 
 beforeEach(() => {
   answers = [];
   onAnswer = () => {};
   server = createServer();
   origins = new Origins({
+    server: { host: "127.0.0.1", authorityDer, organisation: "Acme" },
     waits: { connectMs: 300, silenceMs: 300 },
     onInput: (input) => {
       answers.push(input);

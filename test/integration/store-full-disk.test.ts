@@ -154,13 +154,13 @@ describe.skipIf(lacking !== undefined)(`a store on a disk that others fill${why}
   });
 });
 
-describe.skipIf(lacking !== undefined)(`a file storage on a small disk${why}`, () => {
+describe.skipIf(lacking !== undefined)(`a package put together on a small disk${why}`, () => {
   const options = { name: "tool", version: "1", type: "application", signedAtS: 1 };
   let source: string;
 
   beforeEach(async () => {
     source = await newFolder();
-    await mkdir(join(disk, "storage"));
+    await mkdir(join(disk, "work"));
     await writeFile(join(source, "package"), noise(1, 20 * MIB));
   });
 
@@ -171,27 +171,27 @@ describe.skipIf(lacking !== undefined)(`a file storage on a small disk${why}`, (
   test("refuses a package that has no room, and says how much it needs", async () => {
     await fillUp(disk, 10 * MIB);
 
-    const target = { storage: join(disk, "storage"), key: newKey() };
+    const target = { folder: join(disk, "work"), key: newKey() };
     const written = writeBlob(join(source, "package"), options, target);
 
     await expect(written).rejects.toMatchObject({
-      code: "storage-full",
+      code: "work-folder-full",
       message: expect.stringContaining(`${20 * MIB} bytes are needed`),
     });
-    expect(await readdir(join(disk, "storage"))).toEqual([]);
+    expect(await readdir(join(disk, "work"))).toEqual([]);
   });
 
   test("has nothing of a package if the disk runs full on the way", async () => {
-    const target = { storage: join(disk, "storage"), key: newKey() };
+    const target = { folder: join(disk, "work"), key: newKey() };
     let filled: Promise<void> | undefined;
     const onBytes = () => {
       filled ??= fillUp(disk);
     };
     const written = writeBlob(join(source, "package"), { ...options, onBytes }, target);
 
-    await expect(written).rejects.toMatchObject({ code: "storage-full" });
+    await expect(written).rejects.toMatchObject({ code: "work-folder-full" });
     await filled;
-    expect(await readdir(join(disk, "storage"))).toEqual([]);
+    expect(await readdir(join(disk, "work"))).toEqual([]);
   });
 });
 

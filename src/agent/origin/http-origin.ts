@@ -1,5 +1,5 @@
 import { Agent, type IncomingMessage, request } from "node:http";
-import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import { type AgentOptions, Agent as TlsAgent, request as tlsRequest } from "node:https";
 import type { Socket } from "node:net";
 import { PRODUCT_VERSION } from "../../base/constants.ts";
 import type { OriginRange } from "../../effects/origin.ts";
@@ -13,11 +13,13 @@ import type { OriginWaits } from "./origins.ts";
 export class HttpOrigin {
   readonly #waits: OriginWaits;
   readonly #agent = new Agent(CONNECTIONS);
-  readonly #tlsAgent = new TlsAgent(CONNECTIONS);
+  readonly #tlsAgent: TlsAgent;
   readonly #ending = new AbortController();
 
-  constructor(waits: OriginWaits) {
+  /** @param trust - Whom to trust instead of the authorities that Node trusts. */
+  constructor(waits: OriginWaits, trust: TlsTrust = {}) {
     this.#waits = waits;
+    this.#tlsAgent = new TlsAgent({ ...CONNECTIONS, ...trust });
   }
 
   /** @throws OriginFailure where the range does not come as it should. */
@@ -66,6 +68,9 @@ export class HttpOrigin {
     });
   }
 }
+
+/** Whom a web server's certificate must be from, and what it must say. */
+export type TlsTrust = Pick<AgentOptions, "ca" | "checkServerIdentity" | "maxCachedSessions">;
 
 /** Connections are kept for the next range; more than these to one origin would only compete. */
 const CONNECTIONS = { keepAlive: true, maxSockets: 4, maxFreeSockets: 4 };

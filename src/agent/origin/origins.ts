@@ -2,6 +2,7 @@ import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { OriginInput, OriginOutbox, OriginRange } from "../../effects/origin.ts";
 import { fetchFromFolder } from "./folder-origin.ts";
+import { gatewayAddress, type ServerPlace, trustInServer } from "./gateway-trust.ts";
 import { HttpOrigin } from "./http-origin.ts";
 import { OriginFailure } from "./origin-failure.ts";
 
@@ -9,6 +10,8 @@ import { OriginFailure } from "./origin-failure.ts";
 export type OriginsOptions = {
   /** Told what became of each ticket, once. Must not throw. */
   readonly onInput: (input: OriginInput) => void;
+  /** Where the server is, which may have packages itself. */
+  readonly server: ServerPlace;
   /** Instead of how long an origin is usually waited for. */
   readonly waits?: Partial<OriginWaits>;
 };
@@ -30,11 +33,16 @@ export const ORIGIN_WAITS: OriginWaits = { connectMs: 10_000, silenceMs: 15_000 
 export class Origins implements OriginOutbox {
   readonly #onInput: (input: OriginInput) => void;
   readonly #http: HttpOrigin;
+  readonly #server: ServerPlace;
+  readonly #gateway: HttpOrigin;
   #closed = false;
 
   constructor(options: OriginsOptions) {
     this.#onInput = options.onInput;
-    this.#http = new HttpOrigin({ ...ORIGIN_WAITS, ...options.waits });
+    const waits = { ...ORIGIN_WAITS, ...options.waits };
+    this.#http = new HttpOrigin(waits);
+    this.#server = options.server;
+    this.#gateway = new HttpOrigin(waits, trustInServer(options.server));
   }
 
   fetchRange(ticket: number, range: OriginRange): void {
@@ -45,6 +53,7 @@ export class Origins implements OriginOutbox {
   close(): void {
     this.#closed = true;
     this.#http.close();
+    this.#gateway.close();
   }
 
   async #answer(ticket: number, range: OriginRange): Promise<void> {
@@ -62,6 +71,8 @@ export class Origins implements OriginOutbox {
   async #fetch(range: OriginRange): Promise<Uint8Array> {
     const { location } = range;
     if (/^https?:/i.test(location)) return await this.#http.fetch(range);
+    const gateway = gatewayAddress(this.#server, location);
+    if (gateway !== undefined) return await this.#gateway.fetch({ ...range, location: gateway });
     const folder = folderOf(location);
     if (folder !== undefined) return await fetchFromFolder(folder, range);
     throw new OriginFailure(

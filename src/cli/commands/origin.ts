@@ -1,25 +1,23 @@
-import { resolve } from "node:path";
 import type { Command } from "commander";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { OriginView } from "../../api/server-schemas.ts";
-import type { ContentId } from "../../base/ids.ts";
 import { addCommand, type CommandHost } from "../command.ts";
-import { openControl, uploadToOrigin } from "../parts.ts";
 import { openServer, type ServerOptions, serverOptions } from "../server-access.ts";
-import { type SettingsOptions, serverSettings, settingsOptions } from "../settings-flags.ts";
 import { textTable } from "../text-table.ts";
 
-/** Adds `origin add`, `origin list`, `origin remove` and `origin upload`. */
+/** Adds `origin add`, `origin list` and `origin remove`. */
 export function addOriginCommands(program: Command, host: CommandHost): void {
   const origin = program
     .command("origin")
-    .description("Where packages can be had when no device has them: CDNs and file storage.");
+    .description(
+      "Where packages can be had when no device has them, before file storage is asked.",
+    );
   addCommand<ServerOptions & { readonly kind?: OriginView["kind"] }>(origin, host, {
     usage: "add <location>",
     description:
       "Add an origin and tell all devices. An HTTP(S) address is a CDN unless --kind says " +
-      "otherwise; a directory, by the absolute path under which devices read it, is file storage, " +
-      "and the server puts every package into it that lies in its own file storage directory.",
+      "otherwise; a directory, by the absolute path under which devices read it, is a copy of the " +
+      "file storage, and the server puts every package into it that lies there.",
     examples: [
       "branchline origin add https://cdn.example/packages",
       "branchline origin add /mnt/packages",
@@ -56,37 +54,6 @@ export function addOriginCommands(program: Command, host: CommandHost): void {
       const control = await openServer(options, io);
       const { origins } = await control(SERVER_ROUTES.removeOrigin, { body: { location } });
       return { json: { origins }, text: originsText(origins) };
-    },
-  });
-  addUploadCommand(origin, host);
-}
-
-function addUploadCommand(origin: Command, host: CommandHost): void {
-  addCommand<SettingsOptions & { readonly storage?: string }>(origin, host, {
-    usage: "upload <content> <folder>",
-    description:
-      "Copy the bytes of a published content from the file storage directory into a folder, under " +
-      "the name that devices ask an origin for: what a web server or CDN then serves.",
-    examples: ["branchline origin upload 1f2e3d4c /srv/www/packages"],
-    options: [
-      {
-        flags: "--storage <folder>",
-        description: "the file storage directory (default: the server's storage.folder)",
-      },
-      ...settingsOptions("server"),
-    ],
-    run: async ({ arguments: [prefix = "", folder = ""], options, io }) => {
-      const settings = serverSettings(options, io);
-      const control = await openControl(settings.data);
-      const params = { contentId: prefix };
-      const { contentId } = await control(SERVER_ROUTES.showContent, { params });
-      const { path, wasThere } = await uploadToOrigin({
-        storage: options.storage ?? settings.storage.folder,
-        contentId: contentId as ContentId,
-        directory: resolve(folder),
-      });
-      const text = wasThere ? `It is there already: ${path}` : `Copied to ${path}`;
-      return { json: { contentId, path, wasThere }, text };
     },
   });
 }

@@ -1,25 +1,24 @@
+import { join } from "node:path";
 import type { Command } from "commander";
 import { OperatorError } from "../../runtime/operator-error.ts";
 import { addCommand, type CommandHost } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import type { Io } from "../io.ts";
-import { makePublisherKey } from "../parts.ts";
+import { makePublisherKey, openControl } from "../parts.ts";
 import { Progress } from "../progress.ts";
-import { publishPackage } from "../publishing.ts";
-import {
-  agentSettings,
-  type SettingsOptions,
-  serverSettings,
-  settingsOptions,
-} from "../settings-flags.ts";
+import { type Published, publishPackage } from "../publishing.ts";
+import { namesServer, openServer, remoteOptions, type ServerOptions } from "../server-access.ts";
+import { agentSettings, settingsOptions } from "../settings-flags.ts";
 import { sizeText } from "../text-table.ts";
+import { type Upload, uploadPackage } from "../uploading.ts";
 
-type PublishOptions = SettingsOptions & {
+type PublishOptions = ServerOptions & {
   readonly name: string;
   readonly version: string;
   readonly type: string;
   readonly key?: string;
-  readonly storage?: string;
+  readonly work?: string;
+  readonly serverData?: string;
 };
 
 /** Names the publisher's key where `--key` does not. */
@@ -30,10 +29,12 @@ export function addPublishCommands(program: Command, host: CommandHost): void {
   addCommand<PublishOptions>(program, host, {
     usage: "publish <path>",
     description:
-      "Publish a file or folder: its bytes go to the file storage directory, its signed manifest " +
-      "to the server, and this machine's agent is the first source.",
+      "Publish a file or folder. With a server named, it is uploaded into the file storage, and goes " +
+      "on where it stopped when it is interrupted; else this machine's agent is the first source.",
     examples: [
       "branchline publish ./editor --name editor --version 1.2 --type application --key it.key",
+      `branchline publish ./editor --name editor --version 1.2 --type application --key it.key \\
+    --server https://HOST:8443 --token-file FILE --fingerprint FINGERPRINT`,
     ],
     options: [
       { flags: "--name <name>", description: "what the content is called", required: true },
@@ -47,9 +48,15 @@ export function addPublishCommands(program: Command, host: CommandHost): void {
         flags: "--key <file>",
         description: `the publisher's key (default: the file that ${KEY_VARIABLE} names)`,
       },
+      ...remoteOptions(),
       {
-        flags: "--storage <folder>",
-        description: "the file storage directory (default: the server's storage.folder)",
+        flags: "--server-data <folder>",
+        description: "upload to the server on this machine that has this data folder",
+      },
+      {
+        flags: "--work <folder>",
+        description:
+          "where an agent's package is put together (default: in the agent's data folder)",
       },
       ...settingsOptions("agent"),
     ],
@@ -57,17 +64,12 @@ export function addPublishCommands(program: Command, host: CommandHost): void {
       untilInterrupted(async (signal) => {
         const progress = new Progress(io);
         try {
-          const published = await publishPackage({
-            path,
-            name: options.name,
-            version: options.version,
-            type: options.type,
-            keyFile: keyFile(options, io),
-            storageFolder: options.storage ?? serverSettings({}, io).storage.folder,
-            agentData: agentSettings(options, io).data,
-            signal,
-            onProgress: (what, done, total) => progress.show(what, done, total),
-          });
+          const { name, version, type } = options;
+          const what = {
+            ...{ path, name, version, type, signal, keyFile: keyFile(options, io) },
+            onProgress: progress.show.bind(progress),
+          };
+          const published = await publishAnywhere(what, options, io);
           const { contentId, sizeBytes, pieces } = published;
           progress.end();
           return {
@@ -96,6 +98,24 @@ export function addPublishCommands(program: Command, host: CommandHost): void {
       return { json: made, text };
     },
   });
+}
+
+/** Uploads to the server that is named; without one the agent of this machine takes it. */
+async function publishAnywhere(
+  what: Omit<Upload, "server">,
+  options: PublishOptions,
+  io: Io,
+): Promise<Published> {
+  const { serverData } = options;
+  if (serverData !== undefined) {
+    return await uploadPackage({ ...what, server: await openControl(serverData) });
+  }
+  if (namesServer(options, io)) {
+    return await uploadPackage({ ...what, server: await openServer(options, io) });
+  }
+  const agentData = agentSettings(options, io).data;
+  const workFolder = options.work ?? join(agentData, "publishing");
+  return await publishPackage({ ...what, agentData, workFolder });
 }
 
 function keyFile(options: PublishOptions, io: Io): string {

@@ -69,7 +69,7 @@ export async function removeDemoState(plan: DemoPlan): Promise<void> {
   const folders = [
     ...plan.agents.map(({ data }) => data),
     plan.server.data,
-    plan.storage,
+    plan.work,
     plan.logs,
     join(plan.publisher, ".."),
     stateFile(plan.folder),

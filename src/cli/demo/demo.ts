@@ -124,7 +124,7 @@ async function publish(stage: Stage, state: DemoState): Promise<DemoState> {
       ...plan.package,
       type: "application",
       keyFile: `${plan.publisher}.key`,
-      storageFolder: plan.storage,
+      workFolder: plan.work,
       agentData: plan.agents[0]?.data ?? "",
       signal: options.signal,
       onProgress: (what, done, total) => progress.show(what, done, total),

@@ -52,7 +52,8 @@ export type DemoPlan = {
   readonly agents: readonly PlannedAgent[];
   /** The publisher's files without their endings. */
   readonly publisher: string;
-  readonly storage: string;
+  /** Where the package is put together while it is published. */
+  readonly work: string;
   readonly logs: string;
   readonly package: PlannedPackage;
 };
@@ -93,7 +94,7 @@ export function planDemo(choices: DemoChoices): DemoPlan {
     folder,
     ...(oneAddress() ? onOneAddress(folder) : onAddresses(folder, choices.wanMbit)),
     publisher: join(folder, "publisher", "demo"),
-    storage: join(folder, "storage"),
+    work: join(folder, "work"),
     logs: join(folder, "logs"),
     package: plannedPackage(choices),
   };

@@ -109,7 +109,6 @@ function serverFile(plan: DemoPlan): string {
     organisation: "Demonstration",
     publishers: [`${plan.publisher}.publisher`],
     network: { address: plan.server.address },
-    storage: { folder: plan.storage },
   });
 }
 

@@ -28,15 +28,17 @@ const ROLES: Readonly<Record<FirewallRole, RulesOf>> = {
     return channelRules({ ...ownPorts(settings), discovery: discoveryPorts(settings).ownPort });
   },
   server: (options, io) => {
-    const { network, api } = serverSettings(options, io);
+    const { network, api, storage } = serverSettings(options, io);
     const table =
       network.singlePort === undefined
         ? offsetPorts(SERVER_PORTS, network.portOffset)
         : singlePort(SERVER_PORTS, network.singlePort);
     const apiPort = api.port + network.portOffset;
+    const storagePort = storage.port + network.portOffset;
     return [
       ...channelRules(table),
       ...(api.listen ? [tcpRule(apiPort, "commands, programs and people at the API")] : []),
+      ...(storage.serve ? [tcpRule(storagePort, "devices that fetch packages by range")] : []),
     ];
   },
   "content-server": (options, io) => [

@@ -14,12 +14,12 @@ import { writeBlob } from "./write-blob.ts";
 const OPTIONS = { name: "tool", version: "1.0", type: "application", signedAtS: 1_700_000_000 };
 
 let folder: string;
-let storage: string;
+let work: string;
 let key: PublisherKey;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "branchline-storage-"));
-  storage = join(folder, "storage");
+  folder = await mkdtemp(join(tmpdir(), "branchline-work-"));
+  work = join(folder, "work");
   await mkdir(join(folder, "package"));
   await writeFile(join(folder, "package", "a"), "alpha");
   await writeFile(join(folder, "package", "b"), "beta");
@@ -31,10 +31,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test("a package lies in the file storage under its content id, signed", async () => {
-  const stored = await writeBlob(join(folder, "package"), OPTIONS, { storage, key });
+test("a package lies in the folder under its content id, signed", async () => {
+  const stored = await writeBlob(join(folder, "package"), OPTIONS, { folder: work, key });
 
-  expect(await readdir(storage)).toEqual([stored.contentId]);
+  expect(await readdir(work)).toEqual([stored.contentId]);
   expect(await readFile(stored.blob, "utf8")).toBe("alphabeta");
   const signed = new Uint8Array(await readFile(join(stored.folder, "manifest")));
   expect(signed).toEqual(stored.signed);
@@ -44,53 +44,57 @@ test("a package lies in the file storage under its content id, signed", async ()
 });
 
 test("a content that is there already is kept as it is", async () => {
-  const first = await writeBlob(join(folder, "package"), OPTIONS, { storage, key });
+  const first = await writeBlob(join(folder, "package"), OPTIONS, { folder: work, key });
   await writeFile(join(first.folder, "mark"), "");
 
-  const second = await writeBlob(join(folder, "package"), OPTIONS, { storage, key });
+  const second = await writeBlob(join(folder, "package"), OPTIONS, { folder: work, key });
 
   expect(second).toEqual({ ...first, wasThere: true });
   expect((await readdir(first.folder)).sort()).toEqual(["content", "manifest", "mark"]);
-  expect(await readdir(storage)).toEqual([first.contentId]);
+  expect(await readdir(work)).toEqual([first.contentId]);
 });
 
 test("nothing remains of a package whose reading failed", async () => {
   const onBytes = () => {
     throw new Error("interrupted");
   };
-  const written = writeBlob(join(folder, "package"), { ...OPTIONS, onBytes }, { storage, key });
+  const written = writeBlob(
+    join(folder, "package"),
+    { ...OPTIONS, onBytes },
+    { folder: work, key },
+  );
   await expect(written).rejects.toThrow("interrupted");
-  expect(await readdir(storage)).toEqual([]);
+  expect(await readdir(work)).toEqual([]);
 });
 
-test("a file storage inside the package is refused", async () => {
-  const inside = join(folder, "package", "storage");
-  const written = writeBlob(join(folder, "package"), OPTIONS, { storage: inside, key });
-  await expect(written).rejects.toMatchObject({ code: "storage-inside-package" });
+test("a folder inside the package is refused", async () => {
+  const inside = join(folder, "package", "work");
+  const written = writeBlob(join(folder, "package"), OPTIONS, { folder: inside, key });
+  await expect(written).rejects.toMatchObject({ code: "work-folder-inside-package" });
   expect(await readdir(join(folder, "package"))).toEqual(["a", "b"]);
 });
 
-test("a file storage that is no folder is refused", async () => {
-  await writeFile(storage, "");
-  const written = writeBlob(join(folder, "package"), OPTIONS, { storage, key });
-  await expect(written).rejects.toMatchObject({ code: "storage-unusable" });
+test("a folder that is no folder is refused", async () => {
+  await writeFile(work, "");
+  const written = writeBlob(join(folder, "package"), OPTIONS, { folder: work, key });
+  await expect(written).rejects.toMatchObject({ code: "work-folder-unusable" });
 });
 
 test("an action that devices would refuse is refused here", async () => {
   const action = { command: "a\0b", arguments: [], exitCodes: [0] };
-  const written = writeBlob(join(folder, "package"), { ...OPTIONS, action }, { storage, key });
+  const written = writeBlob(join(folder, "package"), { ...OPTIONS, action }, { folder: work, key });
   await expect(written).rejects.toMatchObject({ code: "package-refused" });
-  expect(await readdir(storage)).toEqual([]);
+  expect(await readdir(work)).toEqual([]);
 });
 
 test("what a crash left behind a day ago is removed, what may be under way is not", async () => {
   for (const name of [".partial-old", ".partial-new"]) {
-    await mkdir(join(storage, name), { recursive: true });
-    await writeFile(join(storage, name, "content"), "half");
+    await mkdir(join(work, name), { recursive: true });
+    await writeFile(join(work, name, "content"), "half");
   }
-  await utimes(join(storage, ".partial-old", "content"), 1_000, 1_000);
+  await utimes(join(work, ".partial-old", "content"), 1_000, 1_000);
 
-  const { contentId } = await writeBlob(join(folder, "package"), OPTIONS, { storage, key });
+  const { contentId } = await writeBlob(join(folder, "package"), OPTIONS, { folder: work, key });
 
-  expect((await readdir(storage)).sort()).toEqual([".partial-new", contentId]);
+  expect((await readdir(work)).sort()).toEqual([".partial-new", contentId]);
 });

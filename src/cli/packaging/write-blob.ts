@@ -19,13 +19,13 @@ import type { PublisherKey } from "../../runtime/publisher-key.ts";
 import { MANIFEST_BYTES_MAX } from "../../wire/messages.ts";
 import { type PackageOptions, type PackageSink, readPackage } from "./read-package.ts";
 
-/** A package in the file storage. */
+/** A package in a folder. */
 export type StoredBlob = {
   readonly contentId: ContentId;
   readonly manifest: Manifest;
   /** The signed manifest, as it travels. */
   readonly signed: Uint8Array;
-  /** The folder of the file storage with the files `content` and `manifest`. */
+  /** Its own folder, with the files `content` and `manifest`. */
   readonly folder: string;
   /** The file with the complete transfer. */
   readonly blob: string;
@@ -34,20 +34,20 @@ export type StoredBlob = {
 };
 
 /**
- * Reads a package, signs it, and puts it into the file storage as `<contentId>/content` and
+ * Reads a package, signs it, and puts it into a folder as `<contentId>/content` and
  * `<contentId>/manifest`. The folder appears complete and synced, or not at all.
  *
- * @throws OperatorError `storage-full`, `storage-unusable`, `storage-inside-package`,
+ * @throws OperatorError `work-folder-full`, `work-folder-unusable`, `work-folder-inside-package`,
  * `package-too-large`, `package-refused`, and those of `readPackage`.
  */
 export async function writeBlob(
   path: string,
   options: Omit<PackageOptions, "publisher" | "sink">,
-  target: { readonly storage: string; readonly key: PublisherKey },
+  target: { readonly folder: string; readonly key: PublisherKey },
 ): Promise<StoredBlob> {
-  const storage = resolve(target.storage);
-  expectApart(resolve(path), storage);
-  const writer = await BlobWriter.begin(storage);
+  const folder = resolve(target.folder);
+  expectApart(resolve(path), folder);
+  const writer = await BlobWriter.begin(folder);
   try {
     const { manifest } = await readPackage(path, {
       ...options,
@@ -57,8 +57,8 @@ export async function writeBlob(
     const { contentId, signed } = signManifest(manifest, target.key);
     expectAcceptable(path, signed);
     const wasThere = await writer.complete(contentId, signed);
-    const folder = join(storage, contentId);
-    return { contentId, manifest, signed, folder, blob: join(folder, CONTENT), wasThere };
+    const own = join(folder, contentId);
+    return { contentId, manifest, signed, folder: own, blob: join(own, CONTENT), wasThere };
   } finally {
     await writer.abandon();
   }
@@ -74,32 +74,32 @@ const PARTIAL = ".partial-";
 /** After this time without a write, in milliseconds, a temporary folder is what a crash left. */
 const LEFT_BEHIND_MS = 86_400_000;
 
-/** A content on its way into the file storage. */
+/** A content on its way into the folder. */
 class BlobWriter implements PackageSink {
-  readonly #storage: string;
+  readonly #folder: string;
   readonly #partial: string;
   #blob: FileHandle | undefined;
   #sizeBytes = 0;
   #writtenBytes = 0;
 
-  static async begin(storage: string): Promise<BlobWriter> {
-    const writer = new BlobWriter(storage);
+  static async begin(folder: string): Promise<BlobWriter> {
+    const writer = new BlobWriter(folder);
     await writer.#guard(async () => {
-      await mkdir(storage, { recursive: true });
-      await removeLeftBehind(storage);
+      await mkdir(folder, { recursive: true });
+      await removeLeftBehind(folder);
     });
     return writer;
   }
 
-  private constructor(storage: string) {
-    this.#storage = storage;
-    this.#partial = join(storage, `${PARTIAL}${randomUUID()}`);
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.#partial = join(folder, `${PARTIAL}${randomUUID()}`);
   }
 
   async begin(sizeBytes: number): Promise<void> {
     this.#sizeBytes = sizeBytes;
     await this.#guard(async () => {
-      if ((await freeBytesOf(this.#storage)) < sizeBytes) throw await this.#full(undefined);
+      if ((await freeBytesOf(this.#folder)) < sizeBytes) throw await this.#full(undefined);
       await mkdir(this.#partial);
       this.#blob = await open(join(this.#partial, CONTENT), "wx", 0o644);
     });
@@ -115,7 +115,7 @@ class BlobWriter implements PackageSink {
 
   /** Moves the content to its place. Says whether it was there already. */
   async complete(contentId: ContentId, signed: Uint8Array): Promise<boolean> {
-    const place = join(this.#storage, contentId);
+    const place = join(this.#folder, contentId);
     return await this.#guard(async () => {
       if (await isThere(place)) return true;
       await this.#blob?.sync();
@@ -123,7 +123,7 @@ class BlobWriter implements PackageSink {
       await writeNewFile(join(this.#partial, MANIFEST), signed, 0o644);
       await syncFolder(this.#partial);
       await rename(this.#partial, place);
-      await syncFolder(this.#storage);
+      await syncFolder(this.#folder);
       return false;
     });
   }
@@ -148,8 +148,8 @@ class BlobWriter implements PackageSink {
       const code = errorCode(error);
       if (code === undefined) throw error;
       throw new OperatorError(
-        "storage-unusable",
-        `The file storage ${this.#storage} cannot be written (${code}). Check the path, its ` +
+        "work-folder-unusable",
+        `The folder ${this.#folder} cannot be written (${code}). Check the path, its ` +
           "permissions and its disk.",
         { cause: error },
       );
@@ -158,28 +158,32 @@ class BlobWriter implements PackageSink {
 
   async #full(cause: unknown): Promise<OperatorError> {
     // What is written so far goes away with the temporary folder.
-    const freeBytes = (await freeBytesOf(this.#storage)) + this.#writtenBytes;
+    const freeBytes = (await freeBytesOf(this.#folder)) + this.#writtenBytes;
     return new OperatorError(
-      "storage-full",
-      `The file storage ${this.#storage} has no room: ${this.#sizeBytes} bytes are needed, ` +
-        `${freeBytes} are free. Free some space, or choose another folder for the storage.`,
+      "work-folder-full",
+      `The folder ${this.#folder} has no room: ${this.#sizeBytes} bytes are needed, ` +
+        `${freeBytes} are free. Free some space, or choose another folder with --work.`,
       { cause },
     );
   }
 }
 
-function expectApart(path: string, storage: string): void {
-  const way = relative(path, storage);
+function expectApart(path: string, folder: string): void {
+  const way = relative(path, folder);
   if (way === ".." || way.startsWith(`..${sep}`) || resolve(way) === way) return;
   throw new OperatorError(
-    "storage-inside-package",
-    `The file storage ${storage} lies inside the package ${path}, which would have to contain ` +
+    "work-folder-inside-package",
+    `The folder ${folder} lies inside the package ${path}, which would have to contain ` +
       "itself. Choose another folder for one of them.",
   );
 }
 
-/** Devices refuse a manifest that breaks a rule: better to say so here than there. */
-function expectAcceptable(path: string, signed: Uint8Array): void {
+/**
+ * Devices refuse a manifest that breaks a rule: better to say so here than there.
+ *
+ * @throws OperatorError `package-too-large` or `package-refused`.
+ */
+export function expectAcceptable(path: string, signed: Uint8Array): void {
   const decoded = decodeSignedManifest(signed);
   if (decoded.ok) return;
   if (decoded.error.kind === "too-large") {
@@ -195,12 +199,12 @@ function expectAcceptable(path: string, signed: Uint8Array): void {
   );
 }
 
-async function removeLeftBehind(storage: string): Promise<void> {
-  for (const name of await readdir(storage)) {
-    if (!name.startsWith(PARTIAL)) continue;
-    const folder = join(storage, name);
-    if (Date.now() - (await lastWriteMs(folder)) > LEFT_BEHIND_MS) {
-      await rm(folder, { recursive: true, force: true });
+async function removeLeftBehind(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!/^(\.partial-.*|[0-9a-f]{64})$/.test(name)) continue;
+    const left = join(folder, name);
+    if (Date.now() - (await lastWriteMs(left)) > LEFT_BEHIND_MS) {
+      await rm(left, { recursive: true, force: true });
     }
   }
 }

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { ServerResponse } from "node:http";
-import type { Duplex } from "node:stream";
+import { type Duplex, Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { addDocs, isDocs } from "./docs.ts";
 import { namesTag, tagOfText } from "./entity-tag.ts";
@@ -104,6 +104,8 @@ export async function createApp<Routes extends HttpRoutes, Pages extends HttpPag
   }) as unknown as FastifyInstance;
   app.server.maxConnections = CONNECTIONS_MAX;
   app.removeContentTypeParser("text/plain");
+  // Not read here: an operation that takes bytes reads them itself, and bounds them.
+  app.addContentTypeParser(BYTES_MEDIA, (_, payload, done) => done(null, payload));
   app.decorateRequest("caller", null);
   addHooks(app, options);
   if (options.document !== undefined) await addDocs(app, options.document);
@@ -135,6 +137,9 @@ declare module "fastify" {
     open?: boolean;
   }
 }
+
+/** The media type of a body that is bytes. */
+const BYTES_MEDIA = "application/octet-stream";
 
 /** Stands before everything that is answered. */
 const HEADERS = { "x-content-type-options": "nosniff", "cache-control": "private, no-cache" };
@@ -181,7 +186,7 @@ function addRoute<Routes extends HttpRoutes, Pages extends HttpPages>(
   const checks = {
     params: checkOf("path", route.params),
     query: checkOfQuery(route.query),
-    body: checkOf("body", route.body),
+    body: bodyCheckOf(route),
     answer: checkAnswers === true ? checkOf("body", route.response) : (value: unknown) => value,
   };
   app.route({
@@ -200,6 +205,42 @@ function addRoute<Routes extends HttpRoutes, Pages extends HttpPages>(
       return reply.status(route.status).type("application/json").send(Buffer.from(text));
     },
   });
+}
+
+/** The check of a body; bytes are handed on as they come, at most as many as the route takes. */
+function bodyCheckOf(route: HttpRoute): Check {
+  const check = checkOf("body", route.body);
+  const bytesMax = route.bodyBytesMax ?? BODY_BYTES_MAX;
+  return (body) => {
+    if (body instanceof Readable !== (route.bytes === true)) {
+      const media = route.bytes === true ? BYTES_MEDIA : "application/json";
+      if (body instanceof Readable || (body ?? undefined) !== undefined) throw wrongMedia(media);
+      return route.bytes === true ? Readable.from([]) : check(body);
+    }
+    return body instanceof Readable ? bounded(body, bytesMax) : check(body);
+  };
+}
+
+function wrongMedia(media: string): RequestRefused {
+  const detail = `Send the body as content-type: ${media}.`;
+  return new RequestRefused(415, "media-type-unknown", detail);
+}
+
+async function* bounded(body: Readable, bytesMax: number): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  try {
+    for await (const part of body as AsyncIterable<Uint8Array>) {
+      bytes += part.length;
+      if (bytes > bytesMax) {
+        const detail = `The body has more than ${bytesMax} bytes: send less at a time.`;
+        throw new RequestRefused(413, "body-too-large", detail);
+      }
+      yield part;
+    }
+  } catch (error) {
+    if (error instanceof RequestRefused) throw error;
+    throw new RequestRefused(400, "request-broken-off", "The request broke off: send the rest.");
+  }
 }
 
 type Checks = { readonly params: Check; readonly query: Check; readonly body: Check };

@@ -1,4 +1,5 @@
-import type { IncomingMessage, RequestOptions } from "node:http";
+import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
+import { pipeline, Readable } from "node:stream";
 import { OperatorError } from "../operator-error.ts";
 import type { Problem } from "./problem.ts";
 import type { HttpPage, HttpRequest, HttpResponse, HttpRoute } from "./route.ts";
@@ -27,7 +28,7 @@ export type Way = {
   /** Sends a request; gives the answer's head, with its body to come. */
   send(
     options: Pick<RequestOptions, "method" | "path" | "headers" | "signal">,
-    body?: string,
+    body?: string | AsyncIterable<Uint8Array>,
   ): Promise<IncomingMessage>;
 
   /** What an operator is told where it cannot be reached, or breaks off. */
@@ -42,13 +43,11 @@ export function createClient(way: Way): ApiClient {
   return {
     call: async (route, input) => {
       const path = targetOf(route.path, input?.params ?? {}, input?.query ?? {});
-      const body = input?.body === undefined ? undefined : JSON.stringify(input.body);
+      const body = bodyOf(route, input?.body);
       const headers = {
         accept: "application/json, application/problem+json",
         ...(input?.ifMatch === undefined ? {} : { "if-match": input.ifMatch }),
-        ...(body === undefined
-          ? {}
-          : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
+        ...headersOf(body),
       };
       const reply = await replyOf(
         way,
@@ -66,6 +65,25 @@ export function createClient(way: Way): ApiClient {
       throw refusalOf(await replyOf(way, response));
     },
   };
+}
+
+type Body = string | AsyncIterable<Uint8Array> | undefined;
+
+function bodyOf({ bytes }: HttpRoute, body: unknown): Body {
+  if (bytes === true) return body as AsyncIterable<Uint8Array>;
+  return body === undefined ? undefined : JSON.stringify(body);
+}
+
+function headersOf(body: Body): Readonly<Record<string, string | number>> {
+  if (body === undefined) return {};
+  if (typeof body !== "string") return { "content-type": "application/octet-stream" };
+  return { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+}
+
+/** Sends a body and ends the request; what fails is told by the request's own error. */
+export function endWith(asked: ClientRequest, body: Body): void {
+  if (typeof body === "object") pipeline(Readable.from(body), asked, () => {});
+  else asked.end(body);
 }
 
 type Reply = { readonly status: number; readonly text: string };

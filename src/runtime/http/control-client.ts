@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { OperatorError } from "../operator-error.ts";
-import { type ApiClient, createClient } from "./client.ts";
+import { type ApiClient, createClient, endWith } from "./client.ts";
 
 /**
  * Makes a client of the program that listens on a control socket.
@@ -17,7 +17,7 @@ export function createControlClient(
       new Promise((resolve, reject) => {
         const asked = request({ ...options, socketPath }, resolve);
         asked.on("error", (cause) => reject(failure(cause)));
-        asked.end(body);
+        endWith(asked, body);
       }),
     failure,
   });

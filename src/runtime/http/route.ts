@@ -19,6 +19,8 @@ export type HttpRoute = {
   readonly ifMatch?: true;
   /** Most bytes of a body. */
   readonly bodyBytesMax?: number;
+  /** Whether the body is bytes, which the operation takes as they come. */
+  readonly bytes?: true;
 };
 
 /** Something that is read with GET and is answered in another form than a JSON object. */

@@ -2,7 +2,7 @@ import { Agent, request } from "node:https";
 import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import { fingerprintOf, parseFingerprint } from "../identity/fingerprint.ts";
 import { OperatorError } from "../operator-error.ts";
-import { type ApiClient, createClient } from "./client.ts";
+import { type ApiClient, createClient, endWith } from "./client.ts";
 
 /** Where a server's API is, and by what it is trusted and trusts. */
 export type RemoteServer = {
@@ -41,7 +41,7 @@ export async function createRemoteClient(server: RemoteServer): Promise<ApiClien
         );
         asked.on("timeout", () => asked.destroy(new Error("it does not answer")));
         asked.on("error", (cause) => reject(failure(cause)));
-        asked.end(body);
+        endWith(asked, body);
       }),
     failure,
   });

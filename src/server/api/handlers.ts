@@ -6,6 +6,7 @@ import type { Coordinator } from "../../coordinator/coordinator.ts";
 import type { Caller, HttpHandlers } from "../../runtime/http/route.ts";
 import type { ServerDatabase } from "../database.ts";
 import type { FileStorage } from "../storage/file-storage.ts";
+import type { Uploads } from "../storage/uploads.ts";
 import { deploymentHandlers } from "./deployment-handlers.ts";
 import { explanationHandler } from "./explanation-handler.ts";
 import { listHandlers } from "./lists.ts";
@@ -13,6 +14,7 @@ import { selectPage } from "./paging.ts";
 import { contentOf, deviceOf, refusal } from "./refusals.ts";
 import { storageHandlers } from "./storage-handlers.ts";
 import { topologyHandlers } from "./topology-handlers.ts";
+import { uploadHandlers } from "./upload-handlers.ts";
 import { contentView, deviceView } from "./views.ts";
 import type { Webhooks } from "./webhooks.ts";
 
@@ -27,6 +29,7 @@ export type ServerApi = {
   readonly webhooks: Webhooks;
   /** Where packages are kept, and whether that is configured. */
   readonly fileStorage: FileStorage;
+  readonly uploads: Uploads;
   readonly organisation: string;
   /** Of the authority's certificate. */
   readonly fingerprint: string;
@@ -54,6 +57,7 @@ export function createServerHandlers(api: ServerApi): Handlers {
     ...topologyHandlers(api),
     ...deploymentHandlers(api),
     ...storageHandlers(api),
+    ...uploadHandlers(api),
     regenerateSecurityKey: async () => ({
       securityKey: await database.securityKeys.regenerate(wallMs()),
     }),

@@ -2,9 +2,10 @@ import type { STORAGE_ROUTES } from "../../api/storage-routes.ts";
 import type { StorageView } from "../../api/storage-schemas.ts";
 import type { FileStorageRow } from "../../coordinator/state.ts";
 import { requireMatch } from "../../runtime/http/entity-tag.ts";
+import { RequestRefused } from "../../runtime/http/problem.ts";
 import type { Caller, HttpHandlers } from "../../runtime/http/route.ts";
 import { OperatorError } from "../../runtime/operator-error.ts";
-import { notConfigured } from "../storage/file-storage.ts";
+import { type Allowed, notConfigured } from "../storage/file-storage.ts";
 import type { ServerApi } from "./handlers.ts";
 import { refusal } from "./refusals.ts";
 
@@ -12,12 +13,17 @@ import { refusal } from "./refusals.ts";
 export function storageHandlers(api: ServerApi): HttpHandlers<typeof STORAGE_ROUTES> {
   const { fileStorage } = api;
   const view = () => viewOf(fileStorage.row);
+  const allowedIf =
+    (ifMatch: string | undefined): Allowed =>
+    ({ moves }) => {
+      requireMatch(ifMatch, view);
+      if (moves && api.uploads.count > 0) throw inUse(api.uploads.count);
+    };
   return {
     showStorage: view,
     setStorage: async ({ body, ifMatch, caller }) => {
-      const allowed = () => requireMatch(ifMatch, view);
-      allowed();
-      await fileStorage.configure(body, changer(api, caller), allowed);
+      requireMatch(ifMatch, view);
+      await fileStorage.configure(body, changer(api, caller), allowedIf(ifMatch));
       return view();
     },
     checkStorage: async () => {
@@ -31,7 +37,7 @@ export function storageHandlers(api: ServerApi): HttpHandlers<typeof STORAGE_ROU
       }
     },
     clearStorage: async ({ ifMatch, caller }) => {
-      await fileStorage.clear(changer(api, caller), () => requireMatch(ifMatch, view));
+      await fileStorage.clear(changer(api, caller), allowedIf(ifMatch));
       return view();
     },
   };
@@ -44,6 +50,13 @@ function changer({ command }: ServerApi, caller: Caller) {
     const answer = await command({ kind: "set-file-storage", ...what }, caller);
     if (answer.kind !== "file-storage-changed") throw refusal(answer);
   };
+}
+
+function inUse(uploads: number): RequestRefused {
+  const detail =
+    `${uploads} uploads into the file storage are under way: wait until they are complete, or give ` +
+    'them up, with "branchline upload abandon".';
+  return new RequestRefused(409, "storage-in-use", detail);
 }
 
 function viewOf(row: FileStorageRow | undefined): StorageView {

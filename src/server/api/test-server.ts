@@ -13,10 +13,13 @@ import { serveTls, type TlsIdentity, type TlsServer } from "../../runtime/http/t
 import { createAuthority, issueWebCertificate } from "../../runtime/identity/authority.ts";
 import { fingerprintOf } from "../../runtime/identity/fingerprint.ts";
 import { createSigningRequest } from "../../runtime/identity/keys.ts";
+import type { Publisher } from "../../runtime/publisher-key.ts";
 import type { Message, Progress } from "../../wire/messages.ts";
 import { Committer } from "../committer.ts";
 import { ServerDatabase } from "../database.ts";
+import { judgeManifest } from "../manifest-judge.ts";
 import { FileStorage } from "../storage/file-storage.ts";
+import { Uploads } from "../storage/uploads.ts";
 import { createServerHandlers } from "./handlers.ts";
 import { Live } from "./live.ts";
 import { createPageHandlers } from "./page-handlers.ts";
@@ -39,6 +42,11 @@ export class TestServer {
   /** The authority's certificate in PEM, and its fingerprint. */
   authority = { pem: "", fingerprint: "" };
   live: Live | undefined;
+  uploads: Uploads | undefined;
+  /** Whose contents are taken. */
+  readonly publishers: Publisher[] = [];
+  /** By how much its clock is ahead of the real one. */
+  aheadMs = 0;
   readonly #ending = new AbortController();
   #control: ControlServer | undefined;
   #tls: TlsServer | undefined;
@@ -91,6 +99,19 @@ export class TestServer {
       onFault: (error) => server.faults.push(error),
     });
     server.live = live;
+    const fileStorage = new FileStorage({
+      configured: () => coordinator.fileStorage.row,
+      secretFile: join(folder, "storage-secret.json"),
+    });
+    const uploads = await Uploads.open({
+      rows: database.uploadRows(),
+      fileStorage,
+      isPublished: (contentId) => coordinator.findContents(contentId).length > 0,
+      judge: (contentId, manifest) => judgeManifest(server.publishers, contentId, manifest),
+      wallMs: () => Date.now() + server.aheadMs,
+      keepMs: 1_000_000,
+    });
+    server.uploads = uploads;
     const common = {
       routes: SERVER_ROUTES,
       handlers: createServerHandlers({
@@ -98,10 +119,8 @@ export class TestServer {
         command: (command, caller) => server.#command(command, caller),
         ask: (question) => server.#ask(question),
         database,
-        fileStorage: new FileStorage({
-          configured: () => coordinator.fileStorage.row,
-          secretFile: join(folder, "storage-secret.json"),
-        }),
+        fileStorage,
+        uploads,
         webhooks: live.webhooks,
         organisation: "Acme",
         fingerprint: "f1",

@@ -81,7 +81,7 @@ export type Writing = {
 export const PART_BYTES: number = 8 * 1024 * 1024;
 
 /** Most bytes of what `read` gives at a time. */
-export const READ_BYTES_MAX: number = 1024 * 1024;
+export const READ_BYTES_MAX: number = 256 * 1024;
 
 /** The error about a blob that is not there, or shorter than it should be. */
 export function blobMissing(name: BlobName): OperatorError {

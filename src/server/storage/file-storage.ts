@@ -3,8 +3,8 @@ import type { FileStorageRow } from "../../coordinator/state.ts";
 import { OperatorError } from "../../runtime/operator-error.ts";
 import type { BlobStorage } from "./blob-storage.ts";
 import { checkStorage } from "./check-storage.ts";
-import { openBlobStorage, type StorageInput, storageOf } from "./kinds.ts";
-import { loadStorageSecret, removeStorageSecret, saveStorageSecret } from "./storage-secret.ts";
+import { openBlobStorage, type StorageInput, type StorageRow, storageOf } from "./kinds.ts";
+import { addStorageSecret, keepStorageSecret, loadStorageSecret } from "./storage-secret.ts";
 
 /** What the file storage stands on. */
 export type FileStorageParts = {
@@ -18,6 +18,9 @@ export type FileStorageParts = {
 export type ChangeStorage = (
   row: Omit<FileStorageRow, "configuredAtMs"> | undefined,
 ) => Promise<void>;
+
+/** Whether a change may be made; `moves` where packages are to be kept elsewhere than now. */
+export type Allowed = (change: { readonly moves: boolean }) => void;
 
 /**
  * The one place where packages are kept (row A4). Whoever needs packages asks whether it is
@@ -66,34 +69,38 @@ export class FileStorage {
   /**
    * Tries a storage for real, and then has it used.
    *
-   * @param allowed - Throws where it must not be changed after all.
+   * @param allowed - Throws where it must not be changed after all; told whether it is another
+   * place than now.
    * @throws OperatorError what is wrong with it.
    */
-  configure(input: StorageInput, change: ChangeStorage, allowed: () => void): Promise<void> {
+  configure(input: StorageInput, change: ChangeStorage, allowed: Allowed): Promise<void> {
     return this.#inTurn(async () => {
-      const { row, secret } = storageOf(input, randomUUID());
+      const { secret, ...place } = storageOf(input);
+      const before = this.#parts.configured();
+      // The same place with another key is the same storage: what is under way goes on.
+      const same = before !== undefined && isSamePlace(before, place);
+      const row = { ...place, storageId: same ? before.storageId : randomUUID() };
       const tried = await openBlobStorage(row, secret);
       try {
         await checkStorage(tried);
       } finally {
         await tried.close();
       }
-      allowed();
+      allowed({ moves: !same });
       const { secretFile } = this.#parts;
-      if (secret !== undefined) {
-        await saveStorageSecret(secretFile, { storageId: row.storageId, secret });
-      }
+      if (secret !== undefined) await addStorageSecret(secretFile, row.storageId, secret);
       await change(row);
-      if (secret === undefined) await removeStorageSecret(secretFile);
+      await keepStorageSecret(secretFile, row.storageId);
+      await this.#close();
     });
   }
 
   /** Has no storage used any more; what lies in it stays. */
-  clear(change: ChangeStorage, allowed: () => void): Promise<void> {
+  clear(change: ChangeStorage, allowed: Allowed): Promise<void> {
     return this.#inTurn(async () => {
-      allowed();
+      allowed({ moves: true });
       await change(undefined);
-      await removeStorageSecret(this.#parts.secretFile);
+      await keepStorageSecret(this.#parts.secretFile, undefined);
       await this.#close();
     });
   }
@@ -130,6 +137,14 @@ export class FileStorage {
     this.#changing = done.catch(() => undefined);
     return done;
   }
+}
+
+function isSamePlace(before: FileStorageRow, place: Omit<StorageRow, "storageId">): boolean {
+  const { kind, location } = before;
+  const [one, other] = [before.details, place.details].map((details) =>
+    JSON.stringify(Object.entries(details).filter(([name]) => name !== "Access key")),
+  );
+  return kind === place.kind && location === place.location && one === other;
 }
 
 /** What is told to whoever needs a file storage where none is configured. */

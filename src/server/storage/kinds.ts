@@ -6,19 +6,18 @@ import { DirectoryStorage } from "./directory-storage.ts";
 export type StorageInput = { readonly kind: "directory"; readonly path: string };
 
 /** What is kept of it in the database. */
-type Row = Omit<FileStorageRow, "configuredAtMs">;
+export type StorageRow = Omit<FileStorageRow, "configuredAtMs">;
 
 /** Parts what may be shown from what may not. */
 export function storageOf(
   input: StorageInput,
-  storageId: string,
-): { readonly row: Row; readonly secret?: string } {
-  return { row: { storageId, kind: "directory", location: input.path, details: {} } };
+): Omit<StorageRow, "storageId"> & { readonly secret?: string } {
+  return { kind: "directory", location: input.path, details: {} };
 }
 
 /** Opens a storage of any kind. @throws OperatorError why that does not go. */
 export async function openBlobStorage(
-  row: Pick<Row, "kind" | "location" | "details">,
+  row: Pick<StorageRow, "kind" | "location" | "details">,
   _secret: string | undefined,
 ): Promise<BlobStorage> {
   return await DirectoryStorage.open(row.location);

@@ -63,6 +63,8 @@ type Operation = {
     readonly schema: Schema;
   }[];
   readonly body: Schema | undefined;
+  /** Whether it takes bytes. */
+  readonly bytes: boolean;
   readonly responses: Readonly<Record<string, { readonly content?: Media }>>;
 };
 
@@ -227,7 +229,7 @@ class Asker implements RequestsOutcome {
     visit(JSON.parse(text));
   }
 
-  #valid({ method, path, parameters, body }: Operation): ApiRequest {
+  #valid({ method, path, parameters, body, bytes }: Operation): ApiRequest {
     const headers: Record<string, string> = {};
     const query = new URLSearchParams();
     let whole = path;
@@ -238,6 +240,10 @@ class Asker implements RequestsOutcome {
         whole = whole.replace(`{${parameter.name}}`, encodeURIComponent(value));
       else if (parameter.in === "query") query.set(parameter.name, value);
       else headers[parameter.name] = this.#known.has(parameter.name) ? value : '"x"';
+    }
+    if (bytes) {
+      headers["content-type"] = "application/octet-stream";
+      return { method, path: withQuery(whole, query), headers, body: '"some bytes"' };
     }
     if (body === undefined) return { method, path: withQuery(whole, query), headers };
     const text = JSON.stringify(this.#value(body, ""));
@@ -427,6 +433,7 @@ function operationsOf({ paths }: Document): readonly Operation[] {
       path,
       parameters: one.parameters ?? [],
       body: one.requestBody?.content["application/json"]?.schema,
+      bytes: one.requestBody?.content["application/octet-stream"] !== undefined,
       responses: one.responses,
     })),
   );

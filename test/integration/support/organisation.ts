@@ -151,9 +151,9 @@ export class Organisation {
     return { home: this.folder };
   }
 
-  /** The file storage directory. */
-  get storage(): string {
-    return join(this.folder, "storage");
+  /** Where packages are put together while they are published. */
+  get work(): string {
+    return join(this.folder, "work");
   }
 
   /** All its addresses, in CIDR notation. */
@@ -255,7 +255,7 @@ export class Organisation {
     agent = this.agent("central-1"),
   ): readonly string[] {
     const what = [path, "--name", name, "--version", version, "--type", "application"];
-    const where = ["--storage", this.storage, "--data", agent.data];
+    const where = ["--work", this.work, "--data", agent.data];
     return ["publish", ...what, "--key", join(this.folder, "it.key"), ...where];
   }
 
@@ -349,7 +349,6 @@ export class Organisation {
             organisation: ORGANISATION,
             publishers: [join(this.folder, "it.publisher")],
             network,
-            storage: { folder: this.storage },
             ...(databaseUrl === undefined ? {} : { database: { url: databaseUrl } }),
           }
         : { network, server: single };
