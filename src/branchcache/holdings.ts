@@ -3,6 +3,8 @@ import type { BlockCipher } from "./retrieval-message.ts";
 /** What is held of a segment, as it stands now. */
 export type HeldSegment = {
   readonly version: 1 | 2;
+  readonly lengthBytes: number;
+  readonly blockSizeBytes: number;
   readonly blockCount: number;
   readonly heldBlocks: number;
   /** How long ago the segment came to be in the first cache that had it. */

@@ -3,6 +3,7 @@ import { unreachable } from "../base/invariant.ts";
 import { type Due, type Machine, NEVER } from "../base/machine.ts";
 import { SECOND } from "../base/units.ts";
 import { sealBlock } from "./block-cipher.ts";
+import { blockLength } from "./content-information.ts";
 import type { BranchCacheCrypto } from "./crypto.ts";
 import type { Holdings, StoredBlock } from "./holdings.ts";
 import { decodeRequest } from "./retrieval-decoder.ts";
@@ -198,7 +199,10 @@ export class RetrievalServer implements Machine<RetrievalServerInput, RetrievalS
         iv: sealed.iv,
       },
     });
-    outbox.push({ kind: "respond", exchange, bytes, blockBytes: block.bytes.length });
+    // What is passed on as it came has its padding, which is no part of the segment.
+    const held = this.#holdings.holdingOf(toHex(segmentId));
+    const blockBytes = held === undefined ? block.bytes.length : blockLength(held, blockIndex);
+    outbox.push({ kind: "respond", exchange, bytes, blockBytes });
   }
 
   #onTimer(nowUs: number, outbox: RetrievalServerOutput[]): void {

@@ -29,7 +29,10 @@ export function testContent(
 /** A cache in memory. */
 export class TestCache implements Holdings {
   readonly #segments = new Map<string, Map<number, StoredBlock>>();
-  readonly #shapes = new Map<string, { blockCount: number; version: 1 | 2; isVerified: boolean }>();
+  readonly #shapes = new Map<
+    string,
+    Pick<HeldSegment, "version" | "lengthBytes" | "blockSizeBytes" | "blockCount" | "isVerified">
+  >();
   /** What is said of others, and how old everything is. */
   others = { any: 0, complete: 0 };
   ageUs = 0;
@@ -80,6 +83,8 @@ export class TestCache implements Holdings {
     this.#shapes.set(segmentId, {
       blockCount: blockCount(shape),
       version: shape.version,
+      lengthBytes: shape.lengthBytes,
+      blockSizeBytes: shape.blockSizeBytes,
       isVerified: block.kind === "plain",
     });
   }

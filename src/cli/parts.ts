@@ -1,4 +1,5 @@
 import { join, resolve } from "node:path";
+import type { Logger } from "pino";
 import type { AgentSettings } from "../agent/settings.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf, Route } from "../api/route.ts";
 import type { Summary } from "../netperf/meter.ts";
@@ -134,7 +135,7 @@ export async function loadTrial(): Promise<Pick<typeof Trial, "run">> {
 }
 
 /** A log of JSON lines on standard error. */
-async function createLog(level: AgentSettings["log"]["level"]) {
+export async function createLog(level: AgentSettings["log"]["level"]): Promise<Logger> {
   const { destination, pino } = await import("pino");
   return pino({ level, base: null }, destination({ dest: 2, sync: true }));
 }

@@ -1,4 +1,9 @@
 import { AGENT_SETTINGS } from "../agent/settings.ts";
+import {
+  CONTENT_SERVER_SETTINGS,
+  HOSTED_CACHE_SETTINGS,
+  PEER_SETTINGS,
+} from "../peerdist/settings.ts";
 import { type NamedSetting, namedSettings, type SettingsSchema } from "../runtime/settings.ts";
 import { SERVER_SETTINGS } from "../server/settings.ts";
 
@@ -9,14 +14,17 @@ export function settingsDocument(): string {
     "",
     "This page is generated from the programs' own schemas by `npm run docs`; do not edit it.",
     "",
-    "Each program reads one TOML file: the one that `--config` names, or else `agent.toml` or",
-    "`server.toml` in its data folder. Environment variables win over the file, and flags over",
-    "both: `--data FOLDER`, and `--set KEY=VALUE` for every setting. Relative paths in a file are",
-    "meant from the file's folder. A key that does not exist, or a value out of range, keeps the",
-    "program from starting.",
+    "Each program reads one TOML file: the one that `--config` names, or else the one with its own",
+    "name in its data folder, such as `agent.toml` or `server.toml`. Environment variables win over",
+    "the file, and flags over both: `--data FOLDER`, and `--set KEY=VALUE` for every setting.",
+    "Relative paths in a file are meant from the file's folder. A key that does not exist, or a value",
+    "out of range, keeps the program from starting.",
     "",
     ...programSection("The agent", AGENT_SETTINGS),
     ...programSection("The server", SERVER_SETTINGS),
+    ...programSection("The content server", CONTENT_SERVER_SETTINGS),
+    ...programSection("The hosted cache", HOSTED_CACHE_SETTINGS),
+    ...programSection("The BranchCache peer", PEER_SETTINGS),
   ].join("\n");
 }
 

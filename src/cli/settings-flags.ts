@@ -1,4 +1,12 @@
 import { AGENT_SETTINGS, type AgentSettings } from "../agent/settings.ts";
+import {
+  CONTENT_SERVER_SETTINGS,
+  type ContentServerSettings,
+  HOSTED_CACHE_SETTINGS,
+  type HostedCacheSettings,
+  PEER_SETTINGS,
+  type PeerSettings,
+} from "../peerdist/settings.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
 import { loadSettings, type SettingsSchema } from "../runtime/settings.ts";
 import { SERVER_SETTINGS, type ServerSettings } from "../server/settings.ts";
@@ -12,8 +20,16 @@ export type SettingsOptions = {
   readonly set?: readonly string[];
 };
 
+/** The programs that have settings. */
+export type SettingsProgram =
+  | "agent"
+  | "server"
+  | "content-server"
+  | "hosted-cache"
+  | "branchcache";
+
 /** The options of {@link SettingsOptions}, for the commands of `program`. */
-export function settingsOptions(program: "agent" | "server"): readonly OptionSpec[] {
+export function settingsOptions(program: SettingsProgram): readonly OptionSpec[] {
   return [
     { flags: "--data <folder>", description: `the ${program}'s data folder` },
     {
@@ -36,6 +52,30 @@ export function agentSettings(options: SettingsOptions, io: Io): AgentSettings {
 /** Reads the server's settings. @throws OperatorError as `loadSettings` does. */
 export function serverSettings(options: SettingsOptions, io: Io): ServerSettings {
   return settingsFrom(SERVER_SETTINGS, options, io);
+}
+
+/** Reads the settings of a content server. @throws OperatorError as `loadSettings` does. */
+export function contentServerSettings(options: SettingsOptions, io: Io): ContentServerSettings {
+  return settingsFrom(CONTENT_SERVER_SETTINGS, options, io);
+}
+
+/** Reads the settings of a hosted cache. @throws OperatorError as `loadSettings` does. */
+export function hostedCacheSettings(options: SettingsOptions, io: Io): HostedCacheSettings {
+  return settingsFrom(HOSTED_CACHE_SETTINGS, options, io);
+}
+
+/** Reads the settings of a peer. @throws OperatorError as `loadSettings` does. */
+export function peerSettings(options: SettingsOptions, io: Io): PeerSettings {
+  return settingsFrom(PEER_SETTINGS, options, io);
+}
+
+/** Adds settings that a command has options of its own for, where they are given. */
+export function withSettings<O extends SettingsOptions>(
+  options: O,
+  own: Readonly<Record<string, string | undefined>>,
+): O {
+  const given = Object.entries(own).filter(([, value]) => value !== undefined);
+  return { ...options, set: [...(options.set ?? []), ...given.map(([k, v]) => `${k}=${v}`)] };
 }
 
 function settingsFrom<T>(schema: SettingsSchema<T>, options: SettingsOptions, io: Io): T {

@@ -92,9 +92,14 @@ function partsOf(setup: CoordinatorSetup): Parts {
     offsetMs: (zone, atMs) => zoneOffsetMs(zone, atMs) ?? 0,
     isInGroup: (group, deviceId) => groups.has(group, deviceId),
   });
-  const rollout: Rollout = new Rollout(state, { roster, deployments }, (contentId, nowUs) =>
-    policies.contentChanged(contentId, nowUs),
+  const publications = new Publications(state.contents);
+  const publisherOf = (contentId: ContentId) => publications.content(contentId)?.publishedBy;
+  const rollout: Rollout = new Rollout(
+    state,
+    { roster, deployments, publisherOf },
+    (contentId, nowUs) => policies.contentChanged(contentId, nowUs),
   );
+  roster.onChange = (before, after) => rollout.deviceChanged(before, after);
   const policies = new Policies(state.epoch, {
     origins: () => origins.told(fileStorage.isConfigured ? setup.gatewayPort : undefined),
     shunned: () => roster.shunned(),
@@ -107,7 +112,7 @@ function partsOf(setup: CoordinatorSetup): Parts {
   });
   return {
     roster,
-    publications: new Publications(state.contents),
+    publications,
     rollout,
     deployments,
     groups,
@@ -232,6 +237,11 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
   /** What has come into each office of each content, or of one. */
   ledger(contentId?: ContentId): readonly LedgerStanding[] {
     return ledgerOf(this.#parts, contentId);
+  }
+
+  /** The parts, for views of many of them at once, which change nothing. */
+  get parts(): Pick<Parts, "roster" | "rollout" | "publications"> {
+    return this.#parts;
   }
 
   /** How many devices are enrolled, and how many of them the server hears from. */

@@ -47,7 +47,7 @@ export function changeGroup(
 
 /** Removes a group that no deployment names. */
 export function removeGroup(
-  { groups, deployments, profiles, audit }: Parts,
+  { groups, deployments, profiles, audit, rollout }: Parts,
   { name }: Extract<Command, { kind: "remove-group" }>,
   by: By,
   outbox: CoordinatorOutbox,
@@ -72,6 +72,7 @@ export function removeGroup(
   const row = { atMs: by.wallMs, who: by.who, action: "group-remove", subject: name };
   audit.write({ ...row, before: { devices: before.size } }, outbox);
   groups.remove(name, outbox);
+  rollout.targetsChanged(by.nowUs);
   return { kind: "group-changed", name, devices: 0, present: 0 };
 }
 

@@ -40,6 +40,8 @@ export class Roster {
   /** Devices whose rows have changed since they were last persisted. */
   readonly #unsaved = new Set<DeviceId>();
   readonly #shunned = new Set<DeviceId>();
+  /** Told of each device that is new, has moved, or is something else than before. */
+  onChange: (before: DeviceRow | undefined, after: DeviceRow) => void = () => {};
 
   constructor(
     devices: readonly DeviceRow[],
@@ -120,6 +122,7 @@ export class Roster {
   enrol(device: DeviceRow, outbox: CoordinatorOutbox): void {
     this.#devices.set(device.deviceId, device);
     this.directories.moved(device.deviceId, undefined, device.office);
+    this.onChange(undefined, device);
     outbox.persist({ kind: "device-put", device });
   }
 
@@ -267,13 +270,27 @@ export class Roster {
     const device = this.#devices.get(deviceId);
     if (device === undefined) return;
     const { ports, ...rest } = { ...device, ...changed };
-    this.#devices.set(deviceId, ports === undefined ? rest : { ...rest, ports });
+    const after = ports === undefined ? rest : { ...rest, ports };
+    this.#devices.set(deviceId, after);
+    if (isOtherwise(device, after)) this.onChange(device, after);
     this.#unsaved.add(deviceId);
   }
 }
 
 /** What has changed of a device; ports that are said to be undefined are those of the table again. */
 type Touched = Partial<Omit<DeviceRow, "ports">> & { readonly ports?: PortMap | undefined };
+
+/** Whether deployments and offices may see a device otherwise than before. */
+function isOtherwise(before: DeviceRow, after: DeviceRow): boolean {
+  return (
+    before.office !== after.office ||
+    before.retiredAtMs !== after.retiredAtMs ||
+    before.hostName !== after.hostName ||
+    before.productVersion !== after.productVersion ||
+    before.facts.serverOs !== after.facts.serverOs ||
+    JSON.stringify(before.attributes) !== JSON.stringify(after.attributes)
+  );
+}
 
 /** What a machine says of itself, fit for tables; of each name the first. */
 function plainAttributes(attributes: readonly Attribute[]): readonly Attribute[] {

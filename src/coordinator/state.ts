@@ -155,6 +155,10 @@ export type Counters = {
   readonly lanOutBytes: number;
   /** From the CDN or file storage. */
   readonly originInBytes: number;
+  /** What other contents in the device's own cache had already: it crossed nothing (row D6). */
+  readonly cacheInBytes: number;
+  /** From a hosted cache. */
+  readonly hostedInBytes: number;
 };
 
 /** Where a device stands with a content. */
@@ -334,6 +338,8 @@ export const NO_BYTES: Counters = {
   wanOutBytes: 0,
   lanOutBytes: 0,
   originInBytes: 0,
+  cacheInBytes: 0,
+  hostedInBytes: 0,
 };
 
 /** The bytes of a device over all its restarts. */
@@ -344,6 +350,8 @@ export function totalOf({ base, current }: Pick<ProgressRow, "base" | "current">
     wanOutBytes: add(base.wanOutBytes, current.wanOutBytes),
     lanOutBytes: add(base.lanOutBytes, current.lanOutBytes),
     originInBytes: add(base.originInBytes, current.originInBytes),
+    cacheInBytes: add(base.cacheInBytes, current.cacheInBytes),
+    hostedInBytes: add(base.hostedInBytes, current.hostedInBytes),
   };
 }
 

@@ -263,6 +263,8 @@ export function progress(contentId: ContentId, said: Partial<Progress> = {}): Pr
     rvp: false,
     problem: "",
     lineBusyMs: 0,
+    cacheInBytes: 0,
+    hostedInBytes: 0,
     ...said,
   };
 }

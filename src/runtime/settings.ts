@@ -485,5 +485,5 @@ function snakeCase(name: string): string {
 }
 
 function variableOf(program: string, key: string): string {
-  return `BRANCHLINE_${program}_${key.replaceAll(".", "_")}`.toUpperCase();
+  return `BRANCHLINE_${program}_${key}`.replaceAll(/[.-]/g, "_").toUpperCase();
 }

@@ -100,6 +100,10 @@ export type Progress = {
   readonly problem: string;
   /** For how long its pieces have been held back because others use the line; 0 where they are not. */
   readonly lineBusyMs: number;
+  /** What was taken from other contents in the device's own cache, and crossed nothing. */
+  readonly cacheInBytes: number;
+  /** From a hosted cache. */
+  readonly hostedInBytes: number;
 };
 
 /** A part of a signed manifest that a publishing device brings to the server, in order. */

@@ -73,6 +73,8 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
     rvp: true,
     problem: "",
     lineBusyMs: 60_000,
+    cacheInBytes: 7,
+    hostedInBytes: 8,
   },
   "publish-part": {
     kind: "publish-part",

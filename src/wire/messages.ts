@@ -208,6 +208,8 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     originInBytes: field(13, integer()),
     farInBytes: field(14, list(officeBytes, 32)),
     lineBusyMs: field(15, integer()),
+    cacheInBytes: field(16, integer()),
+    hostedInBytes: field(17, integer()),
   }),
   "publish-part": kind(6, {
     contentId: field(1, contentId),

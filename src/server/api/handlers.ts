@@ -9,10 +9,12 @@ import type { FileStorage } from "../storage/file-storage.ts";
 import type { Uploads } from "../storage/uploads.ts";
 import { deploymentHandlers } from "./deployment-handlers.ts";
 import { explanationHandler } from "./explanation-handler.ts";
+import { insightHandlers } from "./insight-lists.ts";
 import { listHandlers } from "./lists.ts";
 import { selectPage } from "./paging.ts";
 import { profileHandlers } from "./profile-handlers.ts";
 import { contentOf, deviceOf, refusal } from "./refusals.ts";
+import { statisticsHandler } from "./statistics-list.ts";
 import { storageHandlers } from "./storage-handlers.ts";
 import { topologyHandlers } from "./topology-handlers.ts";
 import { uploadHandlers } from "./upload-handlers.ts";
@@ -48,6 +50,8 @@ export function createServerHandlers(api: ServerApi): Handlers {
     showServer: () => serverView(api),
     ...listHandlers(coordinator, wallMs),
     ...explanationHandler(api),
+    ...insightHandlers(api),
+    ...statisticsHandler(api),
     showContent: async ({ params }) => {
       const content = contentOf(coordinator, params.contentId);
       const fileList = [...(await database.contentFiles(content.contentId))];

@@ -25,6 +25,8 @@ export type CommandOptions = {
   /** The folder that stands in for the home folder, so that no setting of this machine counts. */
   readonly home: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** The network namespace that it runs in, instead of ours. */
+  readonly namespace?: string;
 };
 
 /** Runs `branchline` with these arguments to its end, as a user does. */
@@ -83,7 +85,16 @@ export class Program {
     options: CommandOptions,
     lifeline: readonly string[] = ["--exit-with-parent"],
   ): Program {
-    const child = spawn(process.execPath, [EXECUTABLE, ...args, ...lifeline], {
+    const { namespace } = options;
+    const within = namespace === undefined ? [] : ["ip", "netns", "exec", namespace];
+    const [command = "", ...words] = [
+      ...within,
+      process.execPath,
+      EXECUTABLE,
+      ...args,
+      ...lifeline,
+    ];
+    const child = spawn(command, words, {
       stdio: ["pipe", "pipe", "pipe"],
       cwd: options.home,
       env: environmentOf(options),
