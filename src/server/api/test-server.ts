@@ -105,6 +105,7 @@ export class TestServer {
     const fileStorage = new FileStorage({
       configured: () => coordinator.fileStorage.row,
       secretFile: join(folder, "storage-secret.json"),
+      surroundings: { allow: ["127.0.0.0/8"], packagesFile: join(folder, "packages.db") },
     });
     const uploads = await Uploads.open({
       rows: database.uploadRows(),
