@@ -42,7 +42,7 @@ export class Download {
       ...{ pieces: PIECES, piecesHeld, sizeBytes: PIECES * PIECE_BYTES, heldBytes },
       ...{ wanInBytes: this.#isRvp ? heldBytes : 0, lanInBytes: this.#isRvp ? 0 : heldBytes },
       ...{ wanOutBytes: 0, lanOutBytes: heldBytes, originInBytes: 0, farInBytes: [] },
-      ...{ rvp: this.#isRvp, problem: "", lineBusyMs: 0 },
+      ...{ rvp: this.#isRvp, problem: "", lineBusyMs: 0, cacheInBytes: 0, hostedInBytes: 0 },
     };
     return { progress, isNews };
   }

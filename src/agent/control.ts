@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { AGENT_ROUTES } from "../api/agent-routes.ts";
 import type { AgentStatusView, ExplanationView, PublicationInput } from "../api/agent-schemas.ts";
+import { inForceView } from "../api/profile-forms.ts";
 import { PRODUCT_VERSION } from "../base/constants.ts";
 import { type ContentId, contentIdOf } from "../base/ids.ts";
 import { splitSignedManifest } from "../content/manifest-codec.ts";
@@ -117,6 +118,8 @@ function statusView({
     },
     rvp: status.rvp,
     productVersion: PRODUCT_VERSION,
+    profile: inForceView(status.profile),
+    profileProblems: [...status.profileProblems],
     ...(status.lineBusyMs > 0 ? { lineBusySinceMs: Date.now() - status.lineBusyMs } : {}),
     contents: status.contents.map(({ delivered, ...content }) => ({
       ...content,

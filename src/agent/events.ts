@@ -23,6 +23,7 @@ const LEVELS: Readonly<Record<PeerEvent["kind"], "debug" | "info" | "warn">> = {
   "identity-issued": "info",
   "source-shunned": "warn",
   "content-evicted": "info",
+  "profile-taken": "info",
 };
 
 /** Writes what happened to the log: the event's name and its fields. */

@@ -1,9 +1,6 @@
 import { MIB } from "../base/units.ts";
 import type { AgentSettings } from "./settings.ts";
-import type { RoomLimits } from "./store/store-room.ts";
-
-/** A day, in milliseconds. */
-const DAY_MS = 86_400_000;
+import { ageMs, type RoomLimits } from "./store/store-room.ts";
 
 /** The limits that an agent's settings give its cache. */
 export function cacheLimits({
@@ -13,7 +10,7 @@ export function cacheLimits({
   "ageMsMax" | "diskPercent" | "cacheBytesMax" | "spareBytes"
 > {
   return {
-    ageMsMax: cache.maxAgeDays === 0 ? Number.POSITIVE_INFINITY : cache.maxAgeDays * DAY_MS,
+    ageMsMax: ageMs(cache.maxAgeDays),
     diskPercent: cache.diskPercent,
     cacheBytesMax: cache.maxMib === undefined ? Number.POSITIVE_INFINITY : cache.maxMib * MIB,
     spareBytes: cache.minFreeMib * MIB,

@@ -1,33 +1,48 @@
-import {
-  DEVICE_PORTS,
-  offsetPorts,
-  type PortTable,
-  SERVER_PORTS,
-  singlePort,
-} from "../effects/channels.ts";
+import { DEVICE_PORTS, offsetPorts, SERVER_PORTS } from "../effects/channels.ts";
 import type { Address } from "../effects/network.ts";
+import type { Listening } from "../peer/profile-in-force.ts";
 import { parseSocketAddress } from "../runtime/settings.ts";
 import type { PeerPorts } from "../transport/association-types.ts";
+import { decodeMessage } from "../wire/messages.ts";
+import type { PortMap, SetValue } from "../wire/profile.ts";
 import type { AgentSettings } from "./settings.ts";
 
-const { discovery: DISCOVERY_PORT = 0, ...ASSOCIATION_PORTS } = DEVICE_PORTS;
+const { discovery: DISCOVERY_PORT = 0 } = DEVICE_PORTS;
 
-/** The ports that the agent listens on, but for discovery, which has sockets of its own kind. */
-export function ownPorts({ network }: AgentSettings): PortTable {
-  return network.singlePort === undefined
-    ? offsetPorts(ASSOCIATION_PORTS, network.portOffset)
-    : singlePort(ASSOCIATION_PORTS, network.singlePort);
+/** Where the agent listens by its own settings. */
+export function ownPortMap({ network }: AgentSettings): PortMap {
+  const { singlePort: single, portOffset: offset } = network;
+  return single === undefined ? { offset } : { single, offset };
+}
+
+/**
+ * Where the agent is to listen: as a profile says that the server told it of before, else as its own
+ * settings say.
+ */
+export function wantedListening(
+  settings: AgentSettings,
+  remembered: ReadonlyMap<string, Uint8Array>,
+): Listening {
+  const said = profilePorts(remembered.get("profile"));
+  if (said === undefined) return { map: ownPortMap(settings) };
+  const { value: map, profile } = said;
+  return { map, ...(profile === undefined ? {} : { profile }) };
+}
+
+function profilePorts(bytes: Uint8Array | undefined): SetValue<PortMap> | undefined {
+  const word = bytes && decodeMessage(bytes);
+  return word?.kind === "profile" ? word.values.ports : undefined;
 }
 
 /**
  * Where discovery asks and listens. What never leaves the LAN needs no single port, and what goes to
  * everybody must go to one port whatever the offsets are.
  */
-export function discoveryPorts({ network }: AgentSettings): {
+export function discoveryPorts({ offset = 0 }: PortMap): {
   readonly port: number;
   readonly ownPort: number;
 } {
-  return { port: DISCOVERY_PORT, ownPort: DISCOVERY_PORT + network.portOffset };
+  return { port: DISCOVERY_PORT, ownPort: DISCOVERY_PORT + offset };
 }
 
 /** The ports that the server listens on. */

@@ -8,6 +8,7 @@ import { associationEffects } from "../effects/associations.ts";
 import type { StorageOutbox } from "../effects/storage.ts";
 import type { PeerInput, PeerOptions, PeerOutbox } from "../peer/contract.ts";
 import { Peer } from "../peer/peer.ts";
+import type { Listening } from "../peer/profile-in-force.ts";
 import { aborted } from "../runtime/aborted.ts";
 import { fastestCrypto } from "../runtime/crypto.ts";
 import { Driver, ENDPOINT_TIME } from "../runtime/driver.ts";
@@ -29,7 +30,7 @@ import { Publications } from "./publications.ts";
 import { Reidentification } from "./reidentification.ts";
 import { Renewal } from "./renewal.ts";
 import type { AgentSettings } from "./settings.ts";
-import { openSockets } from "./sockets.ts";
+import { openListening } from "./sockets.ts";
 import { ContentStore } from "./store/content-store.ts";
 
 export { enrolAgent } from "./enrol.ts";
@@ -94,9 +95,9 @@ async function runOnce(
   stack.defer(() => handshakes.close());
   const brain = await peerOptions(settings, own, store);
   // From here to the driver nothing is awaited: datagrams may come as soon as the sockets are open.
-  const sockets = await openSockets(settings, onInput);
+  const { sockets, listening } = await openListening(settings, store.remembered, onInput);
   stack.defer(() => sockets.close());
-  const peer = new Peer(brain);
+  const peer = new Peer({ ...brain, ...listeningOptions(listening) });
   const publications = new Publications();
   const renewal = new Renewal(identity, {
     file: files.identity,
@@ -150,23 +151,29 @@ async function runOnce(
   return why;
 }
 
+/** What the brain says of where the agent listens. */
+function listeningOptions(listening: Listening) {
+  const { single: singlePort, offset: portOffset = 0 } = listening.map;
+  return { listening, portOffset, ...(singlePort === undefined ? {} : { singlePort }) };
+}
+
 async function peerOptions(
   settings: AgentSettings,
   { enrolment, machineId }: OwnIdentity,
   store: ContentStore,
-): Promise<PeerOptions> {
+): Promise<Omit<PeerOptions, "portOffset" | "singlePort">> {
   const deviceId = parseDeviceId(enrolment.deviceId);
   if (deviceId === undefined) throw new OperatorError("enrolment-damaged", "No device id.");
-  const { singlePort, portOffset, address } = settings.network;
+  const { cache, network, facts } = settings;
+  const { maxAgeDays, diskPercent, minFreeMib } = cache;
   return {
     crypto: await fastestCrypto(),
     seed: randomInt(2 ** 32),
     bootId: randomInt(2 ** 32),
     deviceId,
     hostName: hostname(),
-    hosts: reachableHosts(address),
-    portOffset,
-    ...(singlePort === undefined ? {} : { singlePort }),
+    hosts: reachableHosts(network.address),
+    ownValues: { maxAgeDays, diskPercent, minFreeMib, preferred: facts.preferred },
     facts: await readFacts({ settings, usableBytes: () => store.usableBytes() }),
     attributes: await readAttributes(),
     server: {
@@ -184,7 +191,7 @@ async function peerOptions(
 function watchMachine(
   settings: AgentSettings,
   parts: {
-    readonly brain: PeerOptions;
+    readonly brain: Pick<PeerOptions, "facts" | "hosts">;
     readonly store: ContentStore;
     readonly input: (input: PeerInput) => void;
     readonly onFault: (error: unknown) => void;
@@ -222,6 +229,7 @@ function storageOutbox(store: ContentStore): StorageOutbox {
     purge: (contentId) => void store.purge(contentId),
     recheckPiece: (contentId, piece) => store.recheckPiece(contentId, piece),
     protectContents: (contentIds) => store.protectContents(contentIds),
+    limitCache: (limits) => store.limitCache(limits),
     remember: (name, bytes) => store.remember(name, bytes),
   };
 }

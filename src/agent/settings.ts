@@ -133,7 +133,8 @@ export const AGENT_SETTINGS: SettingsSchema<AgentSettings> = {
         { minimum: 0, maximum: PORT_OFFSET_MAX, default: 0 },
         {
           description:
-            "Added to every port of the device, so that several agents share an address.",
+            "Added to every port of the device, so that several agents share an address. A profile's " +
+            "ports count before it.",
           unit: "ports",
           extremes: "With any other value than 0 firewall rules for the standard ports do not fit.",
         },
@@ -143,7 +144,7 @@ export const AGENT_SETTINGS: SettingsSchema<AgentSettings> = {
         {
           description:
             "One port for every channel, instead of the table of ports. Discovery keeps its own: " +
-            "it never leaves the subnet.",
+            "it never leaves the subnet. A profile's ports count before it.",
           unit: "UDP port",
           extremes: "Ports below 1024 need root. Routers can no longer tell the channels apart.",
         },
@@ -163,7 +164,7 @@ export const AGENT_SETTINGS: SettingsSchema<AgentSettings> = {
         {
           description:
             "How long a content may lie in the cache unused before it is let go of; 0: for ever. " +
-            "What has been handed over stays.",
+            "What has been handed over stays. A profile's value counts before it.",
           unit: "days",
           extremes:
             "With 1 the office fetches a package again that is deployed again on another day; with " +
@@ -173,7 +174,9 @@ export const AGENT_SETTINGS: SettingsSchema<AgentSettings> = {
       diskPercent: integerSetting(
         { minimum: 1, maximum: 100, default: 25 },
         {
-          description: "How much of its disk the cache may take, counted in whole packages.",
+          description:
+            "How much of its disk the cache may take, counted in whole packages. A profile's value " +
+            "counts before it.",
           unit: "percent of the disk's size",
           extremes:
             "A package that is larger than this is refused. With 100 only cache.min_free_mib keeps " +
@@ -191,7 +194,9 @@ export const AGENT_SETTINGS: SettingsSchema<AgentSettings> = {
       minFreeMib: integerSetting(
         { minimum: 0, maximum: 1_073_741_824, default: 512 },
         {
-          description: "What the cache leaves free on its disk, whoever fills it.",
+          description:
+            "What the cache leaves free on its disk, whoever fills it. A profile's value counts " +
+            "before it.",
           unit: "MiB",
           extremes:
             "With 0 the cache may take the last byte, and other programs fail; with more than the " +
@@ -211,7 +216,9 @@ export const AGENT_SETTINGS: SettingsSchema<AgentSettings> = {
     },
     facts: {
       preferred: booleanSetting(false, {
-        description: "Whether the device is preferred for fetching on behalf of its office.",
+        description:
+          "Whether the device is preferred for fetching on behalf of its office. A profile's value " +
+          "counts before it.",
         extremes:
           "Of several preferred devices the other criteria choose; a preferred one that is often " +
           "away makes the office change over often.",

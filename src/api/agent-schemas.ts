@@ -8,6 +8,7 @@ import {
   Count,
   DeviceIdText,
 } from "./common.ts";
+import { ProfileInForceView } from "./profile-schemas.ts";
 import { exact } from "./route.ts";
 
 /** A content on a device. */
@@ -51,6 +52,10 @@ export const AgentStatusView = exact({
   /** Whether it fetches for its office. */
   rvp: Type.Boolean(),
   productVersion: Type.String(),
+  /** The values in force, and which profile set each; what names none is the device's own. */
+  profile: ProfileInForceView,
+  /** What stands between the device and what profiles say, as sentences. */
+  profileProblems: Type.Array(Type.String()),
   /** Since when transfers have waited because others use the line; absent where they do not. */
   lineBusySinceMs: Type.Optional(AtMs),
   contents: Type.Array(AgentContentView),

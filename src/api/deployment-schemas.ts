@@ -160,6 +160,9 @@ export const DeploymentDevice = exact({
   ...ByteCounters,
   /** Bytes of pieces that came from the CDN or file storage. */
   originInBytes: Count,
+  /** What other contents in its own cache had already, and from hosted caches. */
+  cacheInBytes: Count,
+  hostedInBytes: Count,
   /** Whether it fetches for its office. */
   rvp: Type.Boolean(),
   /** What is wrong and how to mend it; empty where nothing is. */

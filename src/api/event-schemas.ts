@@ -1,15 +1,24 @@
 import { type Static, Type } from "typebox";
 import { AtMs, ContentIdText, Count } from "./common.ts";
 import { DeploymentView } from "./deployment-schemas.ts";
+import { ProfileName, ProfileView } from "./profile-schemas.ts";
 import { exact } from "./route.ts";
 import { ContentView, DeviceView, LedgerEntry } from "./server-schemas.ts";
 
 /** What events are about. */
-export const EVENT_TOPICS = ["deployments", "devices", "offices", "contents", "ledger"] as const;
+export const EVENT_TOPICS = [
+  "deployments",
+  "devices",
+  "offices",
+  "contents",
+  "ledger",
+  "profiles",
+] as const;
 
 /**
  * What happens once, and is told to webhooks too. Beside these a stream has `…changed`, which says how
- * something stands now, and of several changes within a moment only the last.
+ * something stands now, and of several changes within a moment only the last. That of a profile is
+ * an administrator's doing, and each one counts.
  */
 export const MILESTONES = [
   "deployment.created",
@@ -20,6 +29,8 @@ export const MILESTONES = [
   "device.shunned",
   "device.retired",
   "ledger.alarm",
+  "profile.changed",
+  "profile.removed",
 ] as const;
 
 /** A kind of event. */
@@ -49,6 +60,10 @@ export const EventView = exact({
   contentId: Type.Optional(ContentIdText),
   /** With `ledger.alarm`. */
   entry: Type.Optional(LedgerEntry),
+  /** With `profile.changed`. */
+  profile: Type.Optional(ProfileView),
+  /** With `profile.removed`. */
+  name: Type.Optional(ProfileName),
   /** With `offices.replaced`, how many there are; with `devices.changed`, how many have changed. */
   count: Type.Optional(Count),
 });
@@ -57,7 +72,7 @@ export const EventView = exact({
 export const EventsQuery = exact({
   topics: Type.Optional(
     Type.String({
-      pattern: `^(${EVENT_TOPICS.join("|")})(,(${EVENT_TOPICS.join("|")})){0,4}$`,
+      pattern: `^(${EVENT_TOPICS.join("|")})(,(${EVENT_TOPICS.join("|")})){0,5}$`,
       description: `Some of ${EVENT_TOPICS.join(", ")}, with commas between them; absent: all.`,
     }),
   ),

@@ -3,6 +3,7 @@ import { ContentIdPrefix, DeviceIdText, OfficeTypeWord } from "./common.ts";
 import { DEPLOYMENT_ROUTES } from "./deployment-routes.ts";
 import { INSIGHT_ROUTES } from "./insight-routes.ts";
 import { listQuery, PAGE_FIELDS, SearchText } from "./list.ts";
+import { PROFILE_ROUTES } from "./profile-routes.ts";
 import { exact, route } from "./route.ts";
 import {
   ContentDetail,
@@ -161,6 +162,7 @@ export const SERVER_ROUTES = {
     response: OfficesResult,
   }),
   ...DEPLOYMENT_ROUTES,
+  ...PROFILE_ROUTES,
   ...STORAGE_ROUTES,
   ...UPLOAD_ROUTES,
   regenerateSecurityKey: route({

@@ -12,8 +12,28 @@ export const DirectoryInput = exact({
   path: Type.String({ minLength: 1, maxLength: 1_024, pattern: "^[^\\u0000-\\u001f]+$" }),
 });
 
+/** An S3-compatible bucket. */
+export const BucketInput = exact({
+  kind: Type.Literal("s3"),
+  /** `https://s3.example`; packages lie there under `/BUCKET/PREFIX/`. */
+  endpoint: Type.String({ minLength: 1, maxLength: 512 }),
+  region: Type.String({ pattern: "^[a-zA-Z0-9-]{1,64}$" }),
+  bucket: Type.String({ pattern: "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,62}$" }),
+  prefix: Type.Optional(Type.String({ pattern: "^[a-zA-Z0-9._/-]{0,200}$" })),
+  accessKeyId: Type.String({ pattern: "^[\\x21-\\x7e]{1,128}$" }),
+  /** It is never shown again. */
+  secretAccessKey: Type.String({ pattern: "^[\\x21-\\x7e]{1,256}$" }),
+});
+
+/** A database that holds nothing but packages. */
+export const DatabaseInput = exact({
+  kind: Type.Literal("database"),
+  /** PostgreSQL; its password is never shown again. Absent: a file in the server's data folder. */
+  url: Type.Optional(Type.String({ minLength: 1, maxLength: 2_048 })),
+});
+
 /** A file storage to be configured. */
-export const StorageInput = DirectoryInput;
+export const StorageInput = Type.Union([DirectoryInput, BucketInput, DatabaseInput]);
 
 /** The file storage, without its secrets. */
 export const StorageView = exact({

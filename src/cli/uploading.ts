@@ -42,7 +42,9 @@ export type Upload = Omit<Publication, "workFolder" | "agentData"> & {
 export async function uploadPackage(upload: Upload): Promise<Published> {
   const { path, name, version, type, server, signal } = upload;
   const key = await loadPublisherKey(upload.keyFile);
-  // Whether the server is there at all is asked before gigabytes are hashed.
+  // Whether the server can take it at all is asked before gigabytes are hashed.
+  const { configured } = await server(SERVER_ROUTES.showStorage);
+  if (!configured) throw notConfigured();
   const { uploads } = await server(SERVER_ROUTES.listUploads);
   const read = await readPackage(path, {
     ...{ name, version, type, signal, publisher: key.key },
@@ -57,6 +59,12 @@ export async function uploadPackage(upload: Upload): Promise<Published> {
   await new Sender(upload, read, signed).send();
   const { sizeBytes, pieces } = read.manifest;
   return { contentId, sizeBytes, pieces: pieces.length };
+}
+
+function notConfigured(): OperatorError {
+  const sentence =
+    'The server has no file storage to upload into: configure one first, with "branchline storage set".';
+  return new OperatorError("storage-not-configured", sentence);
 }
 
 /** Whether an upload may be of this package. */

@@ -12,6 +12,9 @@ import type { Groups } from "./groups.ts";
 import type { ManifestRequests } from "./manifest-requests.ts";
 import type { Origins } from "./origins.ts";
 import type { Policies } from "./policies.ts";
+import type { ProfileWords } from "./profile-words.ts";
+import type { Profiles } from "./profiles.ts";
+import { publishProfile, putProfile, removeProfile } from "./profiling.ts";
 import type { Publications } from "./publications.ts";
 import type { Questions } from "./questions.ts";
 import type { Rollout } from "./rollout.ts";
@@ -32,6 +35,8 @@ export type Parts = {
   readonly origins: Origins;
   readonly fileStorage: FileStorage;
   readonly policies: Policies;
+  readonly profiles: Profiles;
+  readonly profileWords: ProfileWords;
   readonly accusations: Accusations;
   readonly clones: Clones;
   readonly manifests: ManifestRequests;
@@ -62,12 +67,21 @@ export function obey(parts: Parts, command: Command, by: By, outbox: Coordinator
     case "add-origin":
     case "remove-origin":
       return changeOrigins(parts, command, by, outbox);
+    case "create-profile":
+    case "change-profile":
+      return putProfile(parts, command, by, outbox);
+    case "publish-profile":
+      return publishProfile(parts, command, by, outbox);
+    case "remove-profile":
+      return removeProfile(parts, command, by, outbox);
     case "set-file-storage":
       return setFileStorage(parts, command, by, outbox);
     case "publish-content":
       return publishContent(parts, command, by, outbox);
     case "pardon":
       return pardon(parts, command.deviceId, by, outbox);
+    case "record":
+      return record(parts, command, by, outbox);
     default:
       return unreachable(command);
   }
@@ -94,6 +108,16 @@ function changeOrigins(
 
 function originOf({ originKind, location }: Extract<Command, { kind: "add-origin" }>) {
   return { ...(originKind === undefined ? {} : { kind: originKind }), location };
+}
+
+function record(
+  { audit }: Parts,
+  { kind: _, ...what }: Extract<Command, { kind: "record" }>,
+  { who, wallMs }: By,
+  outbox: CoordinatorOutbox,
+): Answer {
+  audit.write({ atMs: wallMs, who, ...what }, outbox);
+  return { kind: "recorded" };
 }
 
 function pardon(parts: Parts, text: string, by: By, outbox: CoordinatorOutbox): Answer {

@@ -1,6 +1,8 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
 import type { Finding, OfficeSpec } from "../topology/office.ts";
 import type { ExplanationPart, Message, Origin, OriginKind } from "../wire/messages.ts";
+import type { ProfileValues } from "../wire/profile.ts";
+import type { ProfileRow, ProfileTargets } from "./profile-rows.ts";
 import type {
   Change,
   ContentFacts,
@@ -88,6 +90,23 @@ export type Command =
       readonly location: string;
     }
   | { readonly kind: "remove-origin"; readonly location: string }
+  | {
+      readonly kind: "create-profile" | "change-profile";
+      readonly name: string;
+      /** All that it sets from now on. */
+      readonly values: ProfileValues;
+      /** Absent: behind all others, or as it was. */
+      readonly order?: number;
+    }
+  | {
+      readonly kind: "publish-profile";
+      readonly name: string;
+      readonly add?: Partial<ProfileTargets>;
+      readonly remove?: Partial<ProfileTargets>;
+      /** Whether it is to be published nowhere. */
+      readonly everywhere?: boolean;
+    }
+  | { readonly kind: "remove-profile"; readonly name: string }
   /** Says where packages are kept; it has been tried. Without a storage: nowhere. */
   | {
       readonly kind: "set-file-storage";
@@ -102,7 +121,23 @@ export type Command =
       readonly manifest: Uint8Array;
     }
   /** Trusts a shunned device again, and forgets what was said against it. */
-  | { readonly kind: "pardon"; readonly deviceId: string };
+  | { readonly kind: "pardon"; readonly deviceId: string }
+  /** Leaves an audit row for a change that was made outside the coordinator. */
+  | {
+      readonly kind: "record";
+      readonly action: OutsideAction;
+      readonly subject: string;
+      readonly before?: unknown;
+      readonly after?: unknown;
+    };
+
+/** What operators change that the coordinator knows nothing of: who may ask, and who is told. */
+export type OutsideAction =
+  | "create-token"
+  | "revoke-token"
+  | "add-webhook"
+  | "remove-webhook"
+  | "regenerate-security-key";
 
 /** What an operator is told. */
 export type Answer =
@@ -125,9 +160,17 @@ export type Answer =
       readonly present: number;
     }
   | { readonly kind: "origins-changed"; readonly origins: readonly Origin[] }
+  | {
+      readonly kind: "profile-changed";
+      readonly profile: ProfileRow;
+      /** For how many devices it sets anything, and how many of them the server reaches now. */
+      readonly devices: number;
+      readonly present: number;
+    }
   | { readonly kind: "file-storage-changed"; readonly storage?: FileStorageRow }
   | { readonly kind: "content-published" }
   | { readonly kind: "pardoned" }
+  | { readonly kind: "recorded" }
   | { readonly kind: "explained"; readonly part: ExplanationPart }
   /** A device did not answer a question: it is not there, it went, it was too slow, or too busy. */
   | { readonly kind: "unexplained"; readonly why: "away" | "silent" | "busy" }
@@ -164,6 +207,14 @@ export type RefusalCode =
   | "origin-duplicate"
   | "origin-unknown"
   | "too-many-origins"
+  | "profile-unknown"
+  | "profile-exists"
+  | "profile-in-use"
+  | "bad-profile-name"
+  | "bad-profile-value"
+  | "hosted-cache-missing"
+  | "too-many-profiles"
+  | "too-many-targets"
   | "storage-not-configured";
 
 /** The answer to a command that is not carried out. */

@@ -78,7 +78,12 @@ test("EN10: a device that connects anew replaces its old association", () => {
 
   expect(world.closed).toMatchObject([{ association, code: CLOSE_CODES.replaced }]);
   expect(world.coordinator.counts()).toEqual({ enrolled: 1, present: 1 });
-  expect(world.sent(anew).map(({ kind }) => kind)).toEqual(["deployments", "directory", "policy"]);
+  expect(world.sent(anew).map(({ kind }) => kind)).toEqual([
+    "deployments",
+    "directory",
+    "policy",
+    "profile",
+  ]);
 });
 
 test("EN9: a device that the server does not know is told to enrol again", () => {

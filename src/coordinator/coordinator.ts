@@ -3,13 +3,20 @@ import { unreachable } from "../base/invariant.ts";
 import { type Due, earlier, type Machine } from "../base/machine.ts";
 import type { Crypto } from "../effects/crypto.ts";
 import type { Origin } from "../wire/messages.ts";
+import type { ProfileInForce } from "../wire/profile.ts";
 import { Accusations } from "./accusations.ts";
 import { Audit } from "./audit.ts";
 import { Clones } from "./clones.ts";
 import { LOCAL, obey, type Parts } from "./commands.ts";
 import { CLOSE_CODES, type CoordinatorInput, type CoordinatorOutbox } from "./contract.ts";
 import { Deployments } from "./deployments.ts";
-import { onAccusation, onManifestWanted, onRegister, refuseClone } from "./devices.ts";
+import {
+  onAccusation,
+  onManifestWanted,
+  onProfileReport,
+  onRegister,
+  refuseClone,
+} from "./devices.ts";
 import { Enrolments } from "./enrolments.ts";
 import { FileStorage } from "./file-storage.ts";
 import { Groups } from "./groups.ts";
@@ -18,6 +25,10 @@ import { ManifestRequests } from "./manifest-requests.ts";
 import { Offices } from "./offices.ts";
 import { Origins } from "./origins.ts";
 import { Policies } from "./policies.ts";
+import type { ProfileReportRow, ProfileRow } from "./profile-rows.ts";
+import { ProfileWords } from "./profile-words.ts";
+import { Profiles } from "./profiles.ts";
+import { reachOf } from "./profiling.ts";
 import { Publications } from "./publications.ts";
 import { Questions } from "./questions.ts";
 import { Rollout } from "./rollout.ts";
@@ -63,10 +74,17 @@ function partsOf(setup: CoordinatorSetup): Parts {
     serverHosts: canonicalHosts(setup.serverHosts),
     randomBytes,
   });
-  const roster = new Roster(state.devices, offices, state.epoch);
-  const origins = new Origins(state.origins);
   const fileStorage = new FileStorage(state.fileStorage);
   const groups = new Groups(state.groups);
+  const profiles = new Profiles(state.profiles, state.profileReports, {
+    upwards: (office) => offices.upwards(office),
+    isInGroup: (group, deviceId) => groups.has(group, deviceId),
+  });
+  const roster = new Roster(state.devices, offices, {
+    epoch: state.epoch,
+    takesPart: (device) => profiles.takesPart(device),
+  });
+  const origins = new Origins(state.origins);
   const zoneOffsetMs = setup.zoneOffsetMs ?? onlyUtc;
   const deployments = new Deployments(state.deployments, {
     upwards: (office) => offices.upwards(office),
@@ -74,20 +92,27 @@ function partsOf(setup: CoordinatorSetup): Parts {
     offsetMs: (zone, atMs) => zoneOffsetMs(zone, atMs) ?? 0,
     isInGroup: (group, deviceId) => groups.has(group, deviceId),
   });
-  const rollout: Rollout = new Rollout(state, { roster, deployments }, (contentId, nowUs) =>
-    policies.contentChanged(contentId, nowUs),
+  const publications = new Publications(state.contents);
+  const publisherOf = (contentId: ContentId) => publications.content(contentId)?.publishedBy;
+  const rollout: Rollout = new Rollout(
+    state,
+    { roster, deployments, publisherOf },
+    (contentId, nowUs) => policies.contentChanged(contentId, nowUs),
   );
+  roster.onChange = (before, after) => rollout.deviceChanged(before, after);
   const policies = new Policies(state.epoch, {
     origins: () => origins.told(fileStorage.isConfigured ? setup.gatewayPort : undefined),
     shunned: () => roster.shunned(),
     deployed: () => deployments.contents(),
-    holders: (contentId) => rollout.holders(contentId),
+    // Who serves nobody keeps nothing for the others.
+    holders: (contentId) =>
+      rollout.holders(contentId).filter((device) => profiles.takesPart(device)),
     isPresent: (deviceId) => roster.isPresent(deviceId),
     shares: (office) => (offices.get(office)?.type ?? "vpn") !== "vpn",
   });
   return {
     roster,
-    publications: new Publications(state.contents),
+    publications,
     rollout,
     deployments,
     groups,
@@ -95,6 +120,11 @@ function partsOf(setup: CoordinatorSetup): Parts {
     origins,
     fileStorage,
     policies,
+    profiles,
+    profileWords: new ProfileWords(state.epoch, (deviceId) => {
+      const device = roster.device(deviceId);
+      return device === undefined ? {} : profiles.valuesFor(device);
+    }),
     zoneOffsetMs,
     accusations: new Accusations(state.accusations),
     clones: new Clones(),
@@ -138,13 +168,15 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     if (input.kind === "wall-clock") this.#wallOffsetMs = input.wallMs - nowUs / 1_000;
     const now = this.#nowAt(nowUs);
     this.#apply(now, input, outbox);
-    const { roster, rollout, publications, policies, manifests, questions } = this.#parts;
+    const { roster, rollout, publications, policies, profileWords } = this.#parts;
+    const { manifests, questions } = this.#parts;
     questions.expire(nowUs, outbox);
     rollout.onClock(now, outbox);
     publications.expire(nowUs, outbox);
     roster.offices.save(outbox);
     roster.directories.send(nowUs, outbox);
     policies.send(nowUs, outbox);
+    profileWords.send(outbox);
     manifests.read(nowUs, outbox);
     if (roster.hasUnsaved) rollout.saveSoon(nowUs);
     rollout.save(now, outbox);
@@ -207,6 +239,11 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     return ledgerOf(this.#parts, contentId);
   }
 
+  /** The parts, for views of many of them at once, which change nothing. */
+  get parts(): Pick<Parts, "roster" | "rollout" | "publications"> {
+    return this.#parts;
+  }
+
   /** How many devices are enrolled, and how many of them the server hears from. */
   counts(): { readonly enrolled: number; readonly present: number } {
     const { roster } = this.#parts;
@@ -231,6 +268,31 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
   /** All groups of devices. */
   groups(): readonly GroupRow[] {
     return this.#parts.groups.list();
+  }
+
+  /** All profiles in their order. */
+  profiles(): readonly ProfileRow[] {
+    return this.#parts.profiles.list();
+  }
+
+  /** A profile; `undefined` where there is none of this name. */
+  profile(name: string): ProfileRow | undefined {
+    return this.#parts.profiles.get(name);
+  }
+
+  /** For how many devices a profile sets anything, and how many of them the server hears from. */
+  profileReach(name: string): ReturnType<typeof reachOf> {
+    return reachOf(this.#parts, name);
+  }
+
+  /** The values of profiles that are in force for a device, and which profile sets each. */
+  profileValues(device: Pick<DeviceRow, "deviceId" | "office">): ProfileInForce {
+    return this.#parts.profiles.valuesFor(device);
+  }
+
+  /** Which values a device said last were in force on it; `undefined` where it never did. */
+  profileReport(deviceId: string): ProfileReportRow | undefined {
+    return this.#parts.profiles.report(deviceId);
   }
 
   /** All deployments, the newest first. */
@@ -342,6 +404,7 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     this.#enrolments.forget(association);
     publications.forget(association);
     policies.forget(association);
+    this.#parts.profileWords.forget(association);
     clones.forget(association);
     manifests.forget(association);
     questions.forget(association, outbox);
@@ -376,6 +439,9 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
         break;
       case "accusation":
         onAccusation(this.#parts, session, message, now, outbox);
+        break;
+      case "profile-report":
+        onProfileReport(this.#parts, session, message, now, outbox);
         break;
       case "manifest-wanted":
         onManifestWanted(this.#parts, session, message, { nowUs: now.nowUs, outbox });

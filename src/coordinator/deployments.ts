@@ -51,6 +51,8 @@ type Indexed = {
 export class Deployments {
   readonly #sources: DeploymentSources;
   readonly #deployments = new Map<string, Indexed>();
+  /** The ids of those that bring a content. */
+  readonly #byContent = new Map<ContentId, Set<string>>();
   #week = Number.NaN;
 
   constructor(rows: readonly DeploymentRow[], sources: DeploymentSources) {
@@ -75,6 +77,8 @@ export class Deployments {
   /** Takes in a deployment, or what has become of one. */
   put(row: DeploymentRow): void {
     this.#deployments.set(row.deploymentId, indexed(row));
+    const ids = this.#byContent.get(row.contentId) ?? new Set();
+    this.#byContent.set(row.contentId, ids.add(row.deploymentId));
   }
 
   /** The contents that deployments name that were not cancelled, each once. */
@@ -90,12 +94,15 @@ export class Deployments {
 
   /** Whether a deployment brings a content to a device, now or later. */
   brings(contentId: ContentId, device: DeviceRow): boolean {
-    return this.#active().some(
-      (one) =>
-        one.row.contentId === contentId &&
-        this.#matches(one, device) &&
-        saidOf(one.row.directives, this.#placeOf(device)).cancelled === undefined,
-    );
+    for (const deploymentId of this.#byContent.get(contentId) ?? []) {
+      const one = this.#deployments.get(deploymentId);
+      if (one === undefined || one.row.cancelledAtMs !== undefined) continue;
+      if (!this.#matches(one, device)) continue;
+      const { directives } = one.row;
+      if (directives.length === 0) return true;
+      if (saidOf(directives, this.#placeOf(device)).cancelled === undefined) return true;
+    }
+    return false;
   }
 
   /** How a deployment stands to a device that it is for. */

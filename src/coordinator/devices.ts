@@ -1,5 +1,6 @@
 import { PRODUCT_VERSION } from "../base/constants.ts";
-import type { Accusation, Message, Register } from "../wire/messages.ts";
+import type { Accusation, Message, ProfileReport, Register } from "../wire/messages.ts";
+import { PROFILE_KEYS, PROFILE_PROBLEM_LENGTH_MAX, type ProfileInForce } from "../wire/profile.ts";
 import { REPORTERS_TO_SHUN } from "./accusations.ts";
 import type { Parts } from "./commands.ts";
 import { CLOSE_CODES, type CoordinatorOutbox } from "./contract.ts";
@@ -18,7 +19,7 @@ export function onRegister(
   now: Now,
   outbox: CoordinatorOutbox,
 ): void {
-  const { roster, rollout, policies, clones } = parts;
+  const { roster, rollout, policies, profileWords, clones } = parts;
   const device = roster.device(session.deviceId);
   if (device === undefined) return;
   if (judgeVersion(PRODUCT_VERSION, said.productVersion) !== "fits") {
@@ -33,6 +34,21 @@ export function onRegister(
   roster.register(session, said, now);
   rollout.tell(session, now, outbox);
   policies.registered(session, now.nowUs);
+  profileWords.registered(session);
+}
+
+/** Takes in which values a device says are in force on it (PF3). */
+export function onProfileReport(
+  { profiles }: Parts,
+  { deviceId, bootId }: Session,
+  { values, problems }: ProfileReport,
+  { wallMs: atMs }: Now,
+  outbox: CoordinatorOutbox,
+): void {
+  // One that has not said who it is may be turned away yet.
+  if (bootId === undefined) return;
+  const plain = problems.map((text) => plainText(text, PROFILE_PROBLEM_LENGTH_MAX));
+  profiles.onReport({ deviceId, values: plainValues(values), problems: plain, atMs }, outbox);
 }
 
 /** Says to the holder of an identity that was taken back what it may do, and keeps it for that. */
@@ -93,6 +109,19 @@ export function onManifestWanted(
   outbox.send(session.association, { kind: "refused", code: "not-entitled", reason });
 }
 
+/** Values fit for tables: the texts in them are a device's own. */
+function plainValues(values: ProfileInForce): ProfileInForce {
+  const plain = PROFILE_KEYS.flatMap((key) => {
+    const said = values[key];
+    if (said === undefined) return [];
+    const { value, profile } = said;
+    const texts = Array.isArray(value) ? value.map((text: string) => plainText(text, 256)) : value;
+    const set = profile === undefined ? {} : { profile: plainText(profile, 64) };
+    return [[key, { value: texts, ...set }]];
+  });
+  return Object.fromEntries(plain) as ProfileInForce;
+}
+
 function turnAway(
   { roster }: Parts,
   session: Session,
@@ -122,13 +151,14 @@ function retire(
   now: Now,
   outbox: CoordinatorOutbox,
 ): void {
-  const { roster, rollout, policies, publications } = parts;
+  const { roster, rollout, policies, profileWords, publications } = parts;
   const { deviceId, association, host } = session;
   const enrolledMachine = roster.device(deviceId)?.machineId ?? "";
   roster.retire(deviceId, now);
   roster.save(outbox);
   publications.forget(association);
   policies.forget(association);
+  profileWords.forget(association);
   policies.membersChanged(now.nowUs);
   rollout.targetsChanged(now.nowUs);
   refuseClone(parts, { association, deviceId }, outbox);

@@ -35,6 +35,8 @@ export type DirectorySources = {
   readonly offices: Offices;
   readonly device: (deviceId: DeviceId) => DeviceRow | undefined;
   readonly isPresent: (deviceId: DeviceId) => boolean;
+  /** Whether a device serves others and asks them. */
+  readonly takesPart: (device: DeviceRow) => boolean;
 };
 
 /** The members of an office as others are told of them; the number changes only with the text. */
@@ -272,15 +274,20 @@ export class Directories {
     return snapshot;
   }
 
-  /** Present devices first, then by row B8; those that have never registered are left out. */
+  /**
+   * Present devices first, then by row B8; those that have never registered are left out, and those
+   * that take no part (PF4).
+   */
   #entriesOf(deviceIds: Iterable<DeviceId>): MemberEntry[] {
     const entries: MemberEntry[] = [];
     for (const deviceId of deviceIds) {
       const device = this.#sources.device(deviceId);
       if (device === undefined || device.hosts.length === 0) continue;
-      const { office, hosts, portOffset, facts } = device;
+      if (!this.#sources.takesPart(device)) continue;
+      const { office, hosts, portOffset, facts, ports } = device;
       const present = this.#sources.isPresent(deviceId);
-      entries.push({ deviceId, office, hosts, portOffset, facts, present });
+      const member = { deviceId, office, hosts, portOffset, facts, present };
+      entries.push(ports === undefined ? member : { ...member, ports });
     }
     return entries.sort((a, b) => Number(b.present) - Number(a.present) || compareCandidates(a, b));
   }

@@ -2,6 +2,7 @@ import { parseDeviceId } from "../base/ids.ts";
 import type { By, Parts } from "./commands.ts";
 import { type Answer, type Command, type CoordinatorOutbox, refused } from "./contract.ts";
 import { GROUP_DEVICES_MAX, GROUPS_MAX } from "./groups.ts";
+import { profilesChanged } from "./profiling.ts";
 import { plainText } from "./text.ts";
 
 /** Most characters of a group's name. */
@@ -36,6 +37,7 @@ export function changeGroup(
   groups.put(name, devices, outbox);
   rollout.targetsChanged(by.nowUs);
   rollout.tellAll(by, outbox);
+  if (parts.profiles.userOfGroup(name) !== undefined) profilesChanged(parts, by.nowUs);
   const present = devices.filter((text) => {
     const deviceId = parseDeviceId(text);
     return deviceId !== undefined && roster.isPresent(deviceId);
@@ -45,7 +47,7 @@ export function changeGroup(
 
 /** Removes a group that no deployment names. */
 export function removeGroup(
-  { groups, deployments, audit }: Parts,
+  { groups, deployments, profiles, audit, rollout }: Parts,
   { name }: Extract<Command, { kind: "remove-group" }>,
   by: By,
   outbox: CoordinatorOutbox,
@@ -62,9 +64,15 @@ export function removeGroup(
     const reason = `Deployment ${user.deploymentId} is for the group "${name}": cancel it first.`;
     return refused("group-in-use", reason);
   }
+  const profile = profiles.userOfGroup(name);
+  if (profile !== undefined) {
+    const reason = `The profile "${profile.name}" is published to the group "${name}": unpublish it first.`;
+    return refused("group-in-use", reason);
+  }
   const row = { atMs: by.wallMs, who: by.who, action: "group-remove", subject: name };
   audit.write({ ...row, before: { devices: before.size } }, outbox);
   groups.remove(name, outbox);
+  rollout.targetsChanged(by.nowUs);
   return { kind: "group-changed", name, devices: 0, present: 0 };
 }
 

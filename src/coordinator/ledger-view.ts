@@ -2,7 +2,7 @@ import type { ContentId } from "../base/ids.ts";
 import { NO_OFFICE } from "../topology/limits.ts";
 import type { OfficeType } from "../topology/office.ts";
 import type { Parts } from "./commands.ts";
-import { add, type ContentRow, type LedgerRow } from "./state.ts";
+import { add, type ContentRow, type LedgerRow, type ProgressRow } from "./state.ts";
 import { lineBusy } from "./views.ts";
 
 /** An office may take in so much of its bound before the ledger raises an alarm (row D3). */
@@ -27,11 +27,19 @@ export type LedgerStanding = LedgerRow & {
   readonly lineBusySinceMs?: number;
 };
 
+/** What the ledger is read from. */
+export type LedgerParts = Pick<Parts, "publications" | "rollout" | "roster">;
+
+/** A row of the ledger, whose standing is worked out when it is asked for. */
+export type LedgerEntry = {
+  readonly content: ContentRow;
+  readonly row: LedgerRow;
+  readonly standing: () => LedgerStanding;
+};
+
 /** The ledger of all contents, or of one; contents in the order of publication. */
-export function ledgerOf(
-  { publications, rollout, roster }: Parts,
-  contentId?: ContentId,
-): readonly LedgerStanding[] {
+export function ledgerEntries(parts: LedgerParts, contentId?: ContentId): readonly LedgerEntry[] {
+  const { publications, rollout, roster } = parts;
   const positions = new Map(roster.offices.specs().map(({ name }, index) => [name, index]));
   const position = ({ office }: LedgerRow): number => positions.get(office) ?? positions.size;
   return publications
@@ -39,26 +47,56 @@ export function ledgerOf(
     .filter((content) => contentId === undefined || content.contentId === contentId)
     .flatMap((content) => {
       const rows = rollout.ledger.rows(content.contentId);
-      if (rows.length === 0) return [];
-      const holders = new Map<string, number>();
-      for (const { deviceId, office } of rollout.holders(content.contentId)) {
-        if (deviceId === content.publishedBy) continue;
-        const path = roster.offices.path(office);
-        for (const { name } of path) holders.set(name, (holders.get(name) ?? 0) + 1);
-      }
-      const claimants = [...rollout.progressOf(content.contentId).values()].filter(
-        ({ rvp, deviceId }) => rvp && roster.isPresent(deviceId),
-      );
-      // The first counts, as elsewhere, where several say that they fetch for an office.
-      const rvps = new Map(claimants.toReversed().map((progress) => [progress.office, progress]));
-      return [...rows]
-        .sort((a, b) => position(a) - position(b))
-        .map((row) => {
-          const office = roster.offices.get(row.office);
-          const given = { office, holders: holders.get(row.office) ?? 0 };
-          return { ...standing(row, content, given), ...lineBusy(rvps.get(row.office)) };
-        });
+      let known: ContentView | undefined;
+      return rows
+        .toSorted((a, b) => position(a) - position(b))
+        .map((row) => ({
+          content,
+          row,
+          standing: () => {
+            known ??= contentView(parts, content);
+            const office = roster.offices.get(row.office);
+            const given = { office, holders: known.holders.get(row.office) ?? 0 };
+            return { ...standing(row, content, given), ...lineBusy(known.rvps.get(row.office)) };
+          },
+        }));
     });
+}
+
+/** The same with all their standings. */
+export function ledgerOf(parts: LedgerParts, contentId?: ContentId): readonly LedgerStanding[] {
+  return ledgerEntries(parts, contentId).map((entry) => entry.standing());
+}
+
+/** How many devices of each office and of those below it have a content, its publisher not counted. */
+export function holdersByOffice(
+  { rollout, roster }: Pick<Parts, "rollout" | "roster">,
+  contentId: ContentId,
+): ReadonlyMap<string, number> {
+  const holders = new Map<string, number>();
+  for (const [office, count] of rollout.holderCounts.of(contentId)) {
+    for (const name of roster.offices.upwards(office)) {
+      holders.set(name, (holders.get(name) ?? 0) + count);
+    }
+  }
+  return holders;
+}
+
+/** What the standings of a content's rows have in common. */
+type ContentView = {
+  readonly holders: ReadonlyMap<string, number>;
+  readonly rvps: ReadonlyMap<string, ProgressRow>;
+};
+
+function contentView(parts: LedgerParts, { contentId }: ContentRow): ContentView {
+  const claimants = parts.rollout
+    .claimants(contentId)
+    .filter(({ deviceId }) => parts.roster.isPresent(deviceId));
+  return {
+    holders: holdersByOffice(parts, contentId),
+    // The first counts, as elsewhere, where several say that they fetch for an office.
+    rvps: new Map(claimants.toReversed().map((progress) => [progress.office, progress])),
+  };
 }
 
 function standing(

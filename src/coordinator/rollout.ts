@@ -4,7 +4,9 @@ import { MS } from "../base/units.ts";
 import type { Progress } from "../wire/messages.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import type { Deployments } from "./deployments.ts";
+import { Holders } from "./holders.ts";
 import { type Intake, Ledger } from "./ledger.ts";
+import { Reach } from "./reach.ts";
 import type { Now, Roster, Session } from "./roster.ts";
 import {
   type CoordinatorState,
@@ -15,6 +17,7 @@ import {
   type ProgressRow,
   totalOf,
 } from "./state.ts";
+import { Tallies } from "./tallies.ts";
 import { plainText } from "./text.ts";
 
 /**
@@ -27,10 +30,19 @@ export const SAVE_DELAY_US: number = 500 * MS;
 export class Rollout {
   readonly ledger: Ledger;
   readonly deployments: Deployments;
+  /** How the devices of every office stand with every content. */
+  readonly tallies: Tallies;
+  /** How many devices of every office have a content. */
+  readonly holderCounts: Holders;
+  /** Bytes of pieces of all contents and devices, over all time. */
+  totals: Counters = NO_BYTES;
+  /** How far every deployment has come. */
+  readonly reach: Reach;
   readonly #epoch: number;
   readonly #roster: Roster;
   readonly #onHolders: (contentId: ContentId, nowUs: number) => void;
   readonly #progress = new Map<ContentId, Map<DeviceId, ProgressRow>>();
+  readonly #claimants = new Map<ContentId, Set<DeviceId>>();
   readonly #unsaved = new Set<ProgressRow>();
   /** Contents of which somebody may have become the last one to have it. */
   readonly #unjudged = new Set<ContentId>();
@@ -40,15 +52,44 @@ export class Rollout {
   /** @param onHolders - Told when who has a content, or whether a deployment names it, changes. */
   constructor(
     given: Pick<CoordinatorState, "epoch" | "progress" | "ledger">,
-    parts: { readonly roster: Roster; readonly deployments: Deployments },
+    parts: {
+      readonly roster: Roster;
+      readonly deployments: Deployments;
+      readonly publisherOf: (contentId: ContentId) => DeviceId | undefined;
+    },
     onHolders: (contentId: ContentId, nowUs: number) => void,
   ) {
+    const { roster, deployments, publisherOf } = parts;
     this.ledger = new Ledger(given.ledger);
-    this.deployments = parts.deployments;
+    this.deployments = deployments;
     this.#onHolders = onHolders;
     this.#epoch = given.epoch;
-    this.#roster = parts.roster;
-    for (const row of given.progress) this.#rows(row.contentId).set(row.deviceId, row);
+    this.#roster = roster;
+    for (const row of given.progress) {
+      this.#rows(row.contentId).set(row.deviceId, row);
+      this.#noteClaim(row);
+      this.totals = totalOf({ base: this.totals, current: totalOf(row) });
+    }
+    const devices = () => roster.everyDevice();
+    const progressOf = (contentId: ContentId) => this.progressOf(contentId);
+    const device = (deviceId: DeviceId) => roster.device(deviceId);
+    this.holderCounts = new Holders({ device, progressOf, publisherOf });
+    this.tallies = new Tallies({
+      ...{ devices, progressOf },
+      brings: (contentId, device) => deployments.brings(contentId, device),
+    });
+    this.reach = new Reach({
+      ...{ devices, progressOf },
+      deployment: (deploymentId) => deployments.get(deploymentId),
+      isFor: (deploymentId, device) => deployments.isFor(deploymentId, device),
+    });
+  }
+
+  /** A device is new, has moved, or is something else than before. */
+  deviceChanged(before: DeviceRow | undefined, after: DeviceRow): void {
+    this.tallies.onDevice(before, after);
+    this.holderCounts.onDevice(before, after);
+    this.reach.onDevice(before, after);
   }
 
   /** The enrolled devices that a deployment is a rule for. */
@@ -64,6 +105,12 @@ export class Rollout {
     });
   }
 
+  /** The devices that fetch a content for their offices, as they say. */
+  claimants(contentId: ContentId): readonly ProgressRow[] {
+    const progress = this.progressOf(contentId);
+    return [...(this.#claimants.get(contentId) ?? [])].flatMap((id) => progress.get(id) ?? []);
+  }
+
   /** What is known of a content, by device. */
   progressOf(contentId: ContentId): ReadonlyMap<DeviceId, ProgressRow> {
     return this.#progress.get(contentId) ?? new Map();
@@ -74,6 +121,8 @@ export class Rollout {
     for (const row of rows) {
       this.deployments.put(row);
       outbox.persist({ kind: "deployment-put", deployment: row });
+      this.tallies.forget(row.contentId);
+      this.reach.forget(row.deploymentId);
       this.#unjudged.add(row.contentId);
       this.#onHolders(row.contentId, now.nowUs);
     }
@@ -113,7 +162,8 @@ export class Rollout {
     if (bootId === undefined || device === undefined) return;
     const rows = this.#rows(said.contentId);
     const before = rows.get(deviceId);
-    const { wanInBytes, lanInBytes, wanOutBytes, lanOutBytes, originInBytes } = said;
+    const { wanInBytes, lanInBytes, wanOutBytes, lanOutBytes } = said;
+    const { originInBytes, cacheInBytes, hostedInBytes } = said;
     const row: ProgressRow = {
       contentId: said.contentId,
       deviceId,
@@ -123,7 +173,10 @@ export class Rollout {
       piecesHeld: Math.min(said.piecesHeld, said.pieces),
       heldBytes: Math.min(said.heldBytes, said.sizeBytes),
       base: baseOf(before, bootId),
-      current: { wanInBytes, lanInBytes, wanOutBytes, lanOutBytes, originInBytes },
+      current: {
+        ...{ wanInBytes, lanInBytes, wanOutBytes, lanOutBytes },
+        ...{ originInBytes, cacheInBytes, hostedInBytes },
+      },
       farInBytes: said.farInBytes,
       office: device.office,
       rvp: said.rvp,
@@ -132,6 +185,11 @@ export class Rollout {
       updatedAtMs: now.wallMs,
     };
     rows.set(deviceId, row);
+    this.tallies.onProgress(device, before, row);
+    this.holderCounts.onProgress(device, before, row);
+    this.reach.onProgress(device, before, row);
+    this.#noteClaim(row);
+    this.totals = totalOf({ base: this.totals, current: gainedBy(before, row) });
     const path = this.#roster.offices.path(device.office).map(({ name }) => name);
     const newcomer = before?.office !== device.office;
     this.ledger.charge(said.contentId, path.length === 0 ? [device.office] : path, {
@@ -149,6 +207,8 @@ export class Rollout {
 
   /** Has every unfinished deployment looked at: the offices, and so the targets, have changed. */
   targetsChanged(nowUs: number): void {
+    this.tallies.forget();
+    this.reach.forget();
     for (const row of this.deployments.rows()) {
       if (row.finishedAtMs === undefined) this.#unjudged.add(row.contentId);
     }
@@ -184,7 +244,11 @@ export class Rollout {
   }
 
   /** Whether everyone has it for whom it was not cancelled. */
-  #reachedAll({ deploymentId, contentId }: DeploymentRow, { wallMs }: Now): boolean {
+  #reachedAll({ deploymentId, contentId, directives }: DeploymentRow, { wallMs }: Now): boolean {
+    const { devices, verified } = this.reach.of(deploymentId);
+    if (!directives.some(({ kind }) => kind === "cancel")) {
+      return devices > 0 && devices === verified;
+    }
     const progress = this.progressOf(contentId);
     const left = this.targetsOf(deploymentId).filter(
       (device) => this.deployments.standing(deploymentId, device, wallMs).kind !== "cancelled",
@@ -192,6 +256,12 @@ export class Rollout {
     return (
       left.length > 0 && left.every(({ deviceId }) => progress.get(deviceId)?.state === "complete")
     );
+  }
+
+  #noteClaim({ contentId, deviceId, rvp }: ProgressRow): void {
+    const claimants = this.#claimants.get(contentId) ?? new Set();
+    if (rvp) this.#claimants.set(contentId, claimants.add(deviceId));
+    else claimants.delete(deviceId);
   }
 
   #rows(contentId: ContentId): Map<DeviceId, ProgressRow> {
@@ -205,6 +275,14 @@ export class Rollout {
 function baseOf(before: ProgressRow | undefined, bootId: number): Counters {
   if (before === undefined) return NO_BYTES;
   return before.bootId === bootId ? before.base : totalOf(before);
+}
+
+/** What a report adds to what was known of the device: counters that fall add nothing. */
+function gainedBy(before: ProgressRow | undefined, after: ProgressRow): Counters {
+  const [had, has] = [before === undefined ? NO_BYTES : totalOf(before), totalOf(after)];
+  const fields = Object.keys(NO_BYTES) as readonly (keyof Counters)[];
+  const gained = fields.map((field) => [field, Math.max(0, has[field] - had[field])]);
+  return { ...NO_BYTES, ...Object.fromEntries(gained) };
 }
 
 /** What has come in since the report before: counters begin at zero with each start. */

@@ -1,6 +1,7 @@
 import type { DeviceId } from "../base/ids.ts";
 import { formatAddress, parseAddress } from "../topology/address.ts";
 import type { Attribute, Register } from "../wire/messages.ts";
+import type { PortMap } from "../wire/profile.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import { Directories } from "./directories.ts";
 import type { Offices } from "./offices.ts";
@@ -39,11 +40,23 @@ export class Roster {
   /** Devices whose rows have changed since they were last persisted. */
   readonly #unsaved = new Set<DeviceId>();
   readonly #shunned = new Set<DeviceId>();
+  /** Told of each device that is new, has moved, or is something else than before. */
+  onChange: (before: DeviceRow | undefined, after: DeviceRow) => void = () => {};
 
-  constructor(devices: readonly DeviceRow[], offices: Offices, epoch: number) {
+  constructor(
+    devices: readonly DeviceRow[],
+    offices: Offices,
+    options: {
+      readonly epoch: number;
+      /** Whether a device serves others and asks them; by default all do. */
+      readonly takesPart?: (device: DeviceRow) => boolean;
+    },
+  ) {
+    const { epoch, takesPart = () => true } = options;
     this.offices = offices;
     this.directories = new Directories(epoch, {
       offices,
+      takesPart,
       device: (deviceId) => this.#devices.get(deviceId),
       isPresent: (deviceId) => this.#present.has(deviceId),
     });
@@ -109,6 +122,7 @@ export class Roster {
   enrol(device: DeviceRow, outbox: CoordinatorOutbox): void {
     this.#devices.set(device.deviceId, device);
     this.directories.moved(device.deviceId, undefined, device.office);
+    this.onChange(undefined, device);
     outbox.persist({ kind: "device-put", device });
   }
 
@@ -157,6 +171,7 @@ export class Roster {
       hosts: reported.length > 0 || seenHost === "" ? reported : [seenHost],
       seenHost,
       portOffset: said.portOffset,
+      ports: said.ports,
       facts: said.facts,
       attributes: plainAttributes(said.attributes ?? []),
       productVersion: plainText(said.productVersion, 64),
@@ -251,12 +266,30 @@ export class Roster {
     };
   }
 
-  #touch(deviceId: DeviceId, changed: Partial<DeviceRow>): void {
+  #touch(deviceId: DeviceId, changed: Touched): void {
     const device = this.#devices.get(deviceId);
     if (device === undefined) return;
-    this.#devices.set(deviceId, { ...device, ...changed });
+    const { ports, ...rest } = { ...device, ...changed };
+    const after = ports === undefined ? rest : { ...rest, ports };
+    this.#devices.set(deviceId, after);
+    if (isOtherwise(device, after)) this.onChange(device, after);
     this.#unsaved.add(deviceId);
   }
+}
+
+/** What has changed of a device; ports that are said to be undefined are those of the table again. */
+type Touched = Partial<Omit<DeviceRow, "ports">> & { readonly ports?: PortMap | undefined };
+
+/** Whether deployments and offices may see a device otherwise than before. */
+function isOtherwise(before: DeviceRow, after: DeviceRow): boolean {
+  return (
+    before.office !== after.office ||
+    before.retiredAtMs !== after.retiredAtMs ||
+    before.hostName !== after.hostName ||
+    before.productVersion !== after.productVersion ||
+    before.facts.serverOs !== after.facts.serverOs ||
+    JSON.stringify(before.attributes) !== JSON.stringify(after.attributes)
+  );
 }
 
 /** What a machine says of itself, fit for tables; of each name the first. */

@@ -8,6 +8,8 @@ import type {
   OfficeBytes,
   Origin,
 } from "../wire/messages.ts";
+import type { PortMap } from "../wire/profile.ts";
+import type { ProfileReportRow, ProfileRow } from "./profile-rows.ts";
 
 /** An enrolled device. Times are milliseconds since 1970. */
 export type DeviceRow = {
@@ -21,6 +23,8 @@ export type DeviceRow = {
   /** The address under which the server last saw it. */
   readonly seenHost: string;
   readonly portOffset: number;
+  /** On which ports it listens, where the table and `portOffset` do not say it. */
+  readonly ports?: PortMap;
   readonly facts: Facts;
   /** What else the machine says that it is. */
   readonly attributes: readonly Attribute[];
@@ -151,6 +155,10 @@ export type Counters = {
   readonly lanOutBytes: number;
   /** From the CDN or file storage. */
   readonly originInBytes: number;
+  /** What other contents in the device's own cache had already: it crossed nothing (row D6). */
+  readonly cacheInBytes: number;
+  /** From a hosted cache. */
+  readonly hostedInBytes: number;
 };
 
 /** Where a device stands with a content. */
@@ -255,6 +263,8 @@ export type CoordinatorState = {
   readonly ledger: readonly LedgerRow[];
   readonly accusations: readonly AccusationRow[];
   readonly groups: readonly GroupRow[];
+  readonly profiles: readonly ProfileRow[];
+  readonly profileReports: readonly ProfileReportRow[];
   /** Absent: none is configured. */
   readonly fileStorage?: FileStorageRow;
 };
@@ -280,6 +290,11 @@ export type Change =
   /** Adds a row, or replaces the one of its name. */
   | { readonly kind: "group-put"; readonly group: GroupRow }
   | { readonly kind: "group-remove"; readonly name: string }
+  /** Adds a row, or replaces the one of its name. */
+  | { readonly kind: "profile-put"; readonly profile: ProfileRow }
+  | { readonly kind: "profile-remove"; readonly name: string }
+  /** Adds a row, or replaces the one of its device. */
+  | { readonly kind: "profile-report-put"; readonly report: ProfileReportRow }
   | { readonly kind: "audit-add"; readonly row: AuditRow }
   /** Adds a row, or replaces the one of its content and device. */
   | { readonly kind: "progress-put"; readonly progress: ProgressRow }
@@ -311,6 +326,8 @@ export function emptyState(epoch: number): CoordinatorState {
     ledger: [],
     accusations: [],
     groups: [],
+    profiles: [],
+    profileReports: [],
   };
 }
 
@@ -321,6 +338,8 @@ export const NO_BYTES: Counters = {
   wanOutBytes: 0,
   lanOutBytes: 0,
   originInBytes: 0,
+  cacheInBytes: 0,
+  hostedInBytes: 0,
 };
 
 /** The bytes of a device over all its restarts. */
@@ -331,6 +350,8 @@ export function totalOf({ base, current }: Pick<ProgressRow, "base" | "current">
     wanOutBytes: add(base.wanOutBytes, current.wanOutBytes),
     lanOutBytes: add(base.lanOutBytes, current.lanOutBytes),
     originInBytes: add(base.originInBytes, current.originInBytes),
+    cacheInBytes: add(base.cacheInBytes, current.cacheInBytes),
+    hostedInBytes: add(base.hostedInBytes, current.hostedInBytes),
   };
 }
 

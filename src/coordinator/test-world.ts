@@ -263,6 +263,8 @@ export function progress(contentId: ContentId, said: Partial<Progress> = {}): Pr
     rvp: false,
     problem: "",
     lineBusyMs: 0,
+    cacheInBytes: 0,
+    hostedInBytes: 0,
     ...said,
   };
 }
@@ -282,6 +284,14 @@ function applied(state: CoordinatorState, change: Change): CoordinatorState {
       return { ...state, groups: put(state.groups, change.group, sameName) };
     case "group-remove":
       return { ...state, groups: state.groups.filter(({ name }) => name !== change.name) };
+    case "profile-put":
+      return { ...state, profiles: put(state.profiles, change.profile, sameName) };
+    case "profile-remove":
+      return { ...state, profiles: state.profiles.filter(({ name }) => name !== change.name) };
+    case "profile-report-put": {
+      const profileReports = put(state.profileReports, change.report, sameDevice);
+      return { ...state, profileReports };
+    }
     case "topology-change-add":
     case "audit-add":
       return state;
@@ -313,7 +323,7 @@ function put<T>(rows: readonly T[], row: T, same: (a: T, b: T) => boolean): read
   return index < 0 ? [...rows, row] : rows.with(index, row);
 }
 
-function sameDevice(a: DeviceRow, b: DeviceRow): boolean {
+function sameDevice(a: Pick<DeviceRow, "deviceId">, b: Pick<DeviceRow, "deviceId">): boolean {
   return a.deviceId === b.deviceId;
 }
 
@@ -321,7 +331,7 @@ function sameDeployment(a: DeploymentRow, b: DeploymentRow): boolean {
   return a.deploymentId === b.deploymentId;
 }
 
-function sameName(a: GroupRow, b: GroupRow): boolean {
+function sameName(a: Pick<GroupRow, "name">, b: Pick<GroupRow, "name">): boolean {
   return a.name === b.name;
 }
 

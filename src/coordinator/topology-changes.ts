@@ -49,7 +49,7 @@ export function replaceOffices(
 }
 
 function carryOut(
-  { roster, rollout, policies, audit }: Parts,
+  { roster, rollout, policies, profiles, profileWords, audit }: Parts,
   given: {
     readonly command: Extract<Command, { kind: "replace-offices" }>;
     readonly change: TopologyChange;
@@ -76,6 +76,8 @@ function carryOut(
   roster.offices.save(outbox);
   roster.save(outbox);
   policies.membersChanged(by.nowUs);
+  profiles.surroundingsChanged();
+  profileWords.changed();
   rollout.targetsChanged(by.nowUs);
   rollout.tellAll(by, outbox);
 }

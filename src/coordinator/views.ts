@@ -87,10 +87,8 @@ export function summaryOf(
 ): DeploymentSummary | undefined {
   const content = publications.content(row.contentId);
   if (content === undefined) return undefined;
-  const progress = rollout.progressOf(row.contentId);
-  const targets = rollout.targetsOf(row.deploymentId);
-  const verified = targets.filter(({ deviceId }) => isComplete(progress.get(deviceId)));
-  return { ...row, content, devices: targets.length, verified: verified.length };
+  const { devices, verified } = rollout.reach.of(row.deploymentId);
+  return { ...row, content, devices, verified };
 }
 
 /** Everything that is known of one deployment; `undefined` where there is none of this id. */
@@ -121,10 +119,6 @@ export function standingOf(
 /** How a version stands to the server's own. */
 function versionOf(productVersion: string): DeviceStanding["version"] {
   return productVersion === "" ? "unknown" : judgeVersion(PRODUCT_VERSION, productVersion);
-}
-
-function isComplete(progress: ProgressRow | undefined): boolean {
-  return progress?.state === "complete";
 }
 
 function deviceProgress(

@@ -81,6 +81,18 @@ export type PieceRange = {
   readonly lengthBytes: number;
 };
 
+/** What a cache must keep to; what is absent it keeps to as its own settings say. */
+export type CacheLimits = {
+  /** How long a content may lie unused, in days; 0: for ever. */
+  readonly maxAgeDays?: number;
+  /** How much of its disk the cache may take. */
+  readonly diskPercent?: number;
+  /** What it leaves free on its disk, in MiB. */
+  readonly minFreeMib?: number;
+  /** Whether a new content begins with the pieces of it that other contents have. */
+  readonly reusesPieces: boolean;
+};
+
 /** What a machine may ask of the store; each is answered by an input. */
 export type StorageOutbox = {
   /**
@@ -105,6 +117,9 @@ export type StorageOutbox = {
 
   /** Says which contents the cache must not let go of; replaces what was said before. */
   protectContents(contentIds: readonly ContentId[]): void;
+
+  /** Has the cache keep to other limits from now on, and lets go of what is beyond them. */
+  limitCache(limits: CacheLimits): void;
 
   /** Keeps `bytes` under a short name over restarts; the latest word on a name counts. */
   remember(name: string, bytes: Uint8Array): void;

@@ -6,6 +6,7 @@ import type { Claim, MemberEntry } from "../wire/messages.ts";
 import { isAssigned } from "./content-entry.ts";
 import { type Act, type Core, report, say } from "./core.ts";
 import type { Link } from "./link.ts";
+import { saidPorts } from "./ports.ts";
 
 /** How much longer the time between claims is for each device that is told. */
 const CLAIM_EVERY_US_PER_LINK: number = 5 * MS;
@@ -56,7 +57,7 @@ export class Claims {
 
   /** An association with a device is up: it hears who we are, whom we know and what we claim. */
   onUp(act: Act, link: Link): void {
-    if (!this.#core.view.sameOffice(link.deviceId)) return;
+    if (this.#core.alone || !this.#core.view.sameOffice(link.deviceId)) return;
     say(this.#core, act, link.association, { kind: "mates", members: this.#mates() });
     if (this.#holdsOffice) say(this.#core, act, link.association, this.#claim());
     this.refresh(act);
@@ -71,7 +72,7 @@ export class Claims {
   /** Time has passed: claims again, and looks at who has been silent. */
   onTick(act: Act, engaged: boolean): void {
     const { view, succession } = this.#core;
-    if (view.office === "" || view.officeType === "vpn") return;
+    if (view.office === "" || !this.#core.shares) return;
     if (!this.#hearsHolder && this.#core.isUnreachable(act.nowUs, succession.holder)) {
       this.refresh(act);
     }
@@ -99,7 +100,7 @@ export class Claims {
     const { holder } = this.#core.succession;
     if (holder === this.#holder) return;
     this.#holder = holder;
-    const self = this.#holdsOffice;
+    const self = this.#core.holdsOffice;
     report(act, { kind: "rvp-changed", self, deviceId: holder });
     if (self) this.#tellAll(act);
   }
@@ -152,7 +153,16 @@ export class Claims {
   #mates(): readonly MemberEntry[] {
     const { view, options, hosts, facts, links } = this.#core;
     const { deviceId, portOffset } = options;
-    const own = { deviceId, office: view.office, hosts, portOffset, facts, present: true };
+    const ports = saidPorts(options.listening?.map);
+    const own = {
+      deviceId,
+      office: view.office,
+      hosts,
+      portOffset,
+      facts,
+      present: true,
+      ...ports,
+    };
     const linked = [...links.values()].flatMap((link) => {
       const member = view.member(link.deviceId);
       return member?.office === view.office ? [{ ...member, present: true }] : [];

@@ -258,6 +258,7 @@ export class ContentStates {
     const { manifest } = decoded.value;
     const known = learnManifest(entry, signed, manifest, { pieces, prng: this.#core.prng });
     known.story.onHeld(known.held, OWN_REASONS.shared);
+    entry.tally.cacheInBytes += entry.heldBytes;
     entry.evicted = false;
     entry.state = "downloading";
     entry.problem = "";

@@ -9,7 +9,9 @@ import type { PeerPorts } from "../transport/association-types.ts";
 import type { MakeAssociations } from "../transport/associations.ts";
 import type { EndpointInput } from "../transport/endpoint.ts";
 import type { Attribute, ContentState, Facts, PieceSource } from "../wire/messages.ts";
+import type { ProfileInForce, ProfileValues } from "../wire/profile.ts";
 import type { Hold } from "./permits.ts";
+import type { Listening } from "./profile-in-force.ts";
 
 /** What an agent's brain is told. */
 export type PeerInput =
@@ -93,6 +95,13 @@ export type PeerEvent =
   /** Pieces that a device or an origin sent are not what they should be: it is left alone. */
   | { readonly kind: "source-shunned"; readonly source: string; readonly why: string }
   | { readonly kind: "content-evicted"; readonly contentId: ContentId }
+  /** Other values of profiles are in force than before. */
+  | {
+      readonly kind: "profile-taken";
+      readonly mode: string;
+      readonly profiles: readonly string[];
+      readonly problems: readonly string[];
+    }
   | { readonly kind: "content-published"; readonly contentId: ContentId }
   | {
       readonly kind: "publication-refused";
@@ -113,6 +122,10 @@ export type PeerOptions = {
   /** The port of the single-port mode, where it is on. */
   readonly singlePort?: number;
   readonly facts: Facts;
+  /** The device's own values, which count where no profile says anything. */
+  readonly ownValues?: ProfileValues;
+  /** On which ports it listens; absent: those of the table and `portOffset`. */
+  readonly listening?: Listening;
   /** What else the machine is, for deployments that go by it. */
   readonly attributes?: readonly Attribute[];
   /** Drawn at each start of the program. */
@@ -139,6 +152,10 @@ export type PeerStatus = {
   readonly office: string;
   readonly serverConnected: boolean;
   readonly rvp: boolean;
+  /** The values in force, and which profile set each. */
+  readonly profile: ProfileInForce;
+  /** What stands between the device and what profiles say, as sentences. */
+  readonly profileProblems: readonly string[];
   /** For how long pieces have been held back because others use the line; 0 where they are not. */
   readonly lineBusyMs: number;
   readonly contents: readonly {

@@ -132,6 +132,7 @@ export class Conversations {
 
   /** Whether it matters what a peer holds: to this device, or to whom it offers what. */
   #isToOpen(link: Link, entry: ContentEntry): boolean {
+    if (this.#core.alone) return false;
     if (entry.wanted && entry.state !== "complete") return true;
     return this.#offers.isMate(link, entry) || this.#offers.isWatched(link, entry);
   }
@@ -158,7 +159,7 @@ export class Conversations {
   /** Answers a peer that asks about a content. */
   onOpen(act: Act, link: Link, handle: number, tag: Uint8Array): void {
     link.usedAtUs = act.nowUs;
-    const contentId = this.#recognise(link.deviceId, tag);
+    const contentId = this.#core.alone ? undefined : this.#recognise(link.deviceId, tag);
     const full = link.served.size >= SERVED_MAX && !link.served.has(handle);
     if (contentId === undefined || full || this.#core.shunned.has(link.deviceId)) {
       say(this.#core, act, link.association, { kind: "unknown", handle });
@@ -283,13 +284,13 @@ export class Conversations {
     }
   }
 
-  /** What we hold, as a peer is told it. Nobody shares in a VPN office. */
+  /** What we hold, as a peer is told it. */
   #holds(
     { nowUs }: Act,
     link: Link,
     { handle, entry }: { readonly handle: number; readonly entry: ContentEntry },
   ): Holds {
-    const shared = this.#core.view.officeType === "vpn" ? undefined : entry.known;
+    const shared = this.#core.shares ? entry.known : undefined;
     const shown = shared && this.#offers.onOpened(nowUs, link, entry);
     return {
       kind: "holds",

@@ -74,6 +74,8 @@ export class Core {
   /** Under which addresses this device can be reached; they change when it moves. */
   hosts: readonly string[];
   facts: Facts;
+  /** Whether a profile has the device ask no other device and serve none (PF4). */
+  alone = false;
   /** Whether the server is out of reach. */
   serverAway: () => boolean = () => true;
   /** Whether it has been tried in vain to link up with a device. */
@@ -102,10 +104,15 @@ export class Core {
     });
   }
 
-  /** Whether this device fetches for its office; where nobody shares, nobody does (row B6). */
+  /** Whether this device gives others of its office anything: not in a VPN office (row B6), nor alone. */
+  get shares(): boolean {
+    return !this.alone && this.view.officeType !== "vpn";
+  }
+
+  /** Whether this device fetches for its office; who does not share does not. */
   get holdsOffice(): boolean {
-    const { view, succession, options } = this;
-    return view.officeType !== "vpn" && succession.holder === options.deviceId;
+    const { succession, options } = this;
+    return this.shares && succession.holder === options.deviceId;
   }
 
   /** Whether contents of more than one class of urgency are to be fetched now. */

@@ -185,9 +185,9 @@ export class Discovery {
   }
 
   #onQuestion(act: Act, from: Address, question: Question, key: Uint8Array): void {
-    const { view, options } = this.#core;
-    // In a VPN office nobody shares, so nobody says that he is there (row B6).
-    if (view.officeType === "vpn") return;
+    const { shares, options } = this.#core;
+    // Who shares with nobody does not say that he is there (row B6, PF4).
+    if (!shares) return;
     const name = toHex(question.nonce);
     if (this.#answered.has(name)) {
       this.counters.discoveryRepeated += 1;
@@ -317,6 +317,8 @@ export class Discovery {
   #reasonsNow(): Reasons {
     // A WiFi network carries broadcasts at its slowest rate: its devices send none (row B6).
     if (this.#key === undefined || this.#core.view.officeType === "wifi") return NO_REASONS;
+    // Where it is it asks all the same: nobody else can vouch for it.
+    if (this.#core.alone) return { ...NO_REASONS, arrived: this.#arrivalQuestions > 0 };
     return {
       arrived: this.#arrivalQuestions > 0,
       away: this.#core.serverAway(),

@@ -3,7 +3,7 @@ import { type Directory, decodeMessage, encodeMessage, type Message } from "../w
 import type { Act, Core } from "./core.ts";
 
 /** What the server says that a device knows over its restarts, by the name it is kept under. */
-const KEPT = ["directory", "deployments", "policy"] as const;
+const KEPT = ["profile", "directory", "deployments", "policy"] as const;
 
 type Kept = (typeof KEPT)[number];
 type KeptMessage = Extract<Message, { readonly kind: Kept }>;

@@ -1,9 +1,8 @@
 import type { DeviceId } from "../base/ids.ts";
 import { Prng } from "../base/prng.ts";
 import { MS, SECOND } from "../base/units.ts";
-import { DEVICE_PORTS, offsetPorts } from "../effects/channels.ts";
 import { NO_FACTS } from "../topology/election.ts";
-import type { AssociationEvent, PeerPorts } from "../transport/association-types.ts";
+import type { AssociationEvent } from "../transport/association-types.ts";
 import { REFUSAL_CLOSE_CODES } from "../transport/judge-peer.ts";
 import type { MemberEntry } from "../wire/messages.ts";
 import { isToFetch } from "./content-entry.ts";
@@ -17,6 +16,7 @@ import {
 } from "./core.ts";
 import { type Link, newLink } from "./link.ts";
 import { bestHost } from "./office-view.ts";
+import { memberPorts } from "./ports.ts";
 
 /** How long a device that could not be reached is left alone, at first and at most. */
 const BACKOFF_US = { min: 500 * MS, max: 3 * SECOND } as const;
@@ -65,8 +65,8 @@ export class Neighbours {
 
   /** Links up with whom we need and have not got. */
   connect(act: Act): void {
-    if (!this.somethingToFetch()) return;
-    const { view, sources } = this.#core;
+    const { view, sources, alone } = this.#core;
+    if (alone || !this.somethingToFetch()) return;
     this.#hearDiscovered();
     // In a VPN office nobody shares, so there is nobody to ask but those above.
     const mates = view.officeType === "vpn" ? [] : this.#inOrder(view.officeMates());
@@ -141,6 +141,14 @@ export class Neighbours {
     return link;
   }
 
+  /** The device asks nobody any more and serves nobody: what was begun with others ends. */
+  closeAll(act: Act): void {
+    const reason = "the device takes no part in peer distribution any more";
+    for (const association of [...this.#connecting.keys(), ...this.#core.links.keys()]) {
+      this.#close(act, association, "done", reason);
+    }
+  }
+
   /** Within an office Foreground, across a line Background. */
   setProtocol(link: Link): void {
     const protocol = this.#core.view.sameOffice(link.deviceId) ? "foreground" : "background";
@@ -151,7 +159,8 @@ export class Neighbours {
   onTick(act: Act): void {
     for (const link of [...this.#core.links.values()]) {
       const idle = link.pending.size === 0 && link.uploads.length === 0;
-      if (idle && act.nowUs - link.usedAtUs > UNUSED_US && !this.somethingToFetch()) {
+      const needed = this.somethingToFetch() && !this.#core.alone;
+      if (idle && act.nowUs - link.usedAtUs > UNUSED_US && !needed) {
         this.#close(act, link.association, "done", "nothing to fetch and nothing to serve");
       } else if (idle && act.nowUs - link.upAtUs > USELESS_AFTER_US && this.#isUseless(link)) {
         this.#uselessUntilUs.set(link.deviceId, act.nowUs + USELESS_US);
@@ -233,12 +242,13 @@ export class Neighbours {
   /** Devices that have answered on our LAN, and that nobody has told us of. */
   #hearDiscovered(): void {
     const { view, discovered } = this.#core;
-    for (const [deviceId, { host, portOffset }] of discovered.entries()) {
+    for (const [deviceId, { host, portOffset, singlePort }] of discovered.entries()) {
       if (view.member(deviceId) !== undefined) continue;
       const { office } = view;
       // It has said nothing of itself yet.
       const facts = NO_FACTS;
-      view.hear({ deviceId, office, hosts: [host], portOffset, facts, present: true });
+      const member = { deviceId, office, hosts: [host], portOffset, facts, present: true };
+      view.hear(singlePort === undefined ? member : { ...member, ports: { single: singlePort } });
     }
   }
 
@@ -248,17 +258,11 @@ export class Neighbours {
     if (host === undefined) return;
     const target = {
       host,
-      ports: this.#ports(member),
+      ports: memberPorts(member),
       policy: devicePolicy(this.#core.serverAway(), member.deviceId),
     };
     const association = this.#core.endpoint.connect(act.nowUs, target, act.transport);
     this.#connecting.set(association, { deviceId: member.deviceId, sinceUs: act.nowUs });
-  }
-
-  #ports(member: MemberEntry): PeerPorts {
-    const { singlePort } = this.#core.options;
-    if (singlePort !== undefined) return { kind: "single", port: singlePort + member.portOffset };
-    return { kind: "table", table: offsetPorts(DEVICE_PORTS, member.portOffset) };
   }
 
   /** Says who called in vain and why, but not as often as somebody may call. */

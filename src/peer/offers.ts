@@ -83,8 +83,8 @@ export class Offers {
    * RVP is told everything, who has brought a content without having fetched it.
    */
   staggers(entry: ContentEntry): boolean {
-    const { succession, options, linkByDevice, view } = this.#core;
-    if (entry.known === undefined || view.officeType === "vpn") return false;
+    const { succession, options, linkByDevice, shares } = this.#core;
+    if (entry.known === undefined || !shares) return false;
     if (succession.holder === options.deviceId) return !isResting(entry);
     const holder = linkByDevice.get(succession.holder);
     if (holder === undefined || !this.isWatched(holder, entry)) return false;

@@ -28,6 +28,7 @@ import { Neighbours } from "./neighbours.ts";
 import { isOlder } from "./numbered.ts";
 import { Offers } from "./offers.ts";
 import { Origins } from "./origins.ts";
+import { ProfileKeeping } from "./profile-keeping.ts";
 import { Rechecks } from "./rechecks.ts";
 import { ServerLink } from "./server-link.ts";
 import { peerStatus } from "./status.ts";
@@ -68,6 +69,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   readonly #manifests: Manifests;
   readonly #evictions: Evictions;
   readonly #explanations: Explanations;
+  readonly #profile: ProfileKeeping;
   #policy: Policy | undefined;
   /** How far it is known who is relied on. */
   #trustSeen = 0;
@@ -107,6 +109,10 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
       evictions: this.#evictions,
       explanations: this.#explanations,
       server: this.#server,
+    });
+    this.#profile = new ProfileKeeping(this.#core, {
+      ...{ memory: this.#memory, neighbours: this.#neighbours, claims: this.#claims },
+      ...{ origins: this.#origins, server: this.#server },
     });
     this.#assignments = new Assignments(this.#memory, this.#states);
     this.#states.restore(options.held);
@@ -152,7 +158,8 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
 
   /** Where the agent stands. */
   status(): PeerStatus {
-    return peerStatus(this.#core, this.#server.connected);
+    const { standing } = this.#profile;
+    return peerStatus(this.#core, { serverConnected: this.#server.connected, ...standing });
   }
 
   #apply(act: Act, input: PeerInput): void {
@@ -191,9 +198,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         this.#onAddresses(act, input.hosts);
         break;
       case "facts-changed":
-        this.#core.facts = input.facts;
-        this.#server.registerAnew(act);
-        this.#claims.refresh(act);
+        this.#profile.onFacts(act, input.facts);
         break;
       case "wall-clock":
         if (this.#assignments.onWallClock(act, input.wallMs, this.#server.connected)) {
@@ -325,6 +330,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
   #onUp(act: Act, event: Extract<AssociationEvent, { kind: "association-up" }>): void {
     if (this.#server.owns(event.association)) {
       this.#server.onUp(act, event.association);
+      this.#profile.onServer(act);
       return;
     }
     if (parseDeviceId(event.peer.id) === undefined) return;
@@ -373,6 +379,9 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
         break;
       case "policy":
         this.#onPolicy(act, message);
+        break;
+      case "profile":
+        this.#profile.onWord(act, message);
         break;
       case "manifest-part":
         this.#manifests.onPart(act, message);
@@ -480,6 +489,7 @@ export class Peer implements Machine<PeerInput, PeerOutbox> {
     this.#claims.refresh(act);
     this.#downloads.onTick(act);
     this.#origins.onPolicy(act, policy.origins);
+    this.#profile.tell(act);
   }
 
   #publish(act: Act, contentId: ContentId, manifest: Uint8Array): void {

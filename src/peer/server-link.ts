@@ -6,6 +6,7 @@ import type { AssociationEvent } from "../transport/association-types.ts";
 import type { Message, Progress } from "../wire/messages.ts";
 import type { ContentEntry } from "./content-entry.ts";
 import { type Act, type Core, report, say, serverPolicy } from "./core.ts";
+import { saidPorts } from "./ports.ts";
 
 /** How long to wait after a connection to the server failed, at first and at most. */
 const BACKOFF_US = { min: 500 * MS, max: 15 * SECOND } as const;
@@ -184,7 +185,7 @@ export class ServerLink {
 
   #register(act: Act, association: number): void {
     const { hosts, facts, options } = this.#core;
-    const { hostName, portOffset, bootId, machineId, attributes } = options;
+    const { hostName, portOffset, bootId, machineId, attributes, listening } = options;
     say(this.#core, act, association, {
       kind: "register",
       productVersion: PRODUCT_VERSION,
@@ -196,6 +197,7 @@ export class ServerLink {
       machineId,
       witnesses: this.#core.witnesses(),
       ...(attributes === undefined ? {} : { attributes }),
+      ...saidPorts(listening?.map),
     });
   }
 

@@ -43,13 +43,13 @@ export class Sources {
 
   /**
    * Whether this device brings a content into its office: as its rendezvous point, in place of one
-   * that is not to have the content, or not now, or because nobody shares in its office (row B6).
+   * that is not to have the content, or not now, or because it shares with nobody (row B6, PF4).
    */
   fetches(entry: ContentEntry): boolean {
     const core = this.#core;
     const { deviceId } = core.options;
     const holder = core.succession.holder;
-    if (core.view.officeType === "vpn" || holder === deviceId) return true;
+    if (!core.shares || holder === deviceId) return true;
     if (!this.#fetchesNothing(core.linkByDevice.get(holder), entry)) return false;
     for (const candidate of core.ranked) {
       if (candidate.deviceId === deviceId) return true;
@@ -61,6 +61,7 @@ export class Sources {
 
   /** Whether a peer may be asked for pieces of a content now. */
   mayAsk(link: Link, entry: ContentEntry): boolean {
+    if (this.#core.alone) return false;
     const level = this.#core.view.level(link.deviceId);
     if (level === 0) return true;
     if (level === undefined || !this.fetches(entry)) return false;
@@ -76,6 +77,7 @@ export class Sources {
 
   /** Whether no device above has the content, is to have it, or can be asked. */
   hierarchyExhausted(entry: ContentEntry): boolean {
+    if (this.#core.alone) return true;
     const search = this.#searches.get(entry.contentId);
     return search?.officeAsked === true && search.level > this.#core.view.depth;
   }
@@ -131,7 +133,7 @@ export class Sources {
   }
 
   #officeHasAnswered(nowUs: number, entry: ContentEntry, { sinceUs }: Search): boolean {
-    if (this.#core.view.officeType === "vpn" || nowUs - sinceUs > ANSWER_US) return true;
+    if (!this.#core.shares || nowUs - sinceUs > ANSWER_US) return true;
     const mates = this.#core.view.officeMates().slice(0, ASKED_ENOUGH);
     return mates.every(({ deviceId, present }) => {
       const link = this.#core.linkByDevice.get(deviceId);

@@ -1,13 +1,21 @@
 import { MS } from "../base/units.ts";
+import type { ProfileInForce } from "../wire/profile.ts";
 import type { PeerStatus } from "./contract.ts";
 import type { Core } from "./core.ts";
 
 /** Where an agent stands, for `branchline agent status`. */
-export function peerStatus(core: Core, serverConnected: boolean): PeerStatus {
+export function peerStatus(
+  core: Core,
+  said: {
+    readonly serverConnected: boolean;
+    readonly profile: ProfileInForce;
+    readonly profileProblems: readonly string[];
+  },
+): PeerStatus {
   const { view, contents, links, endpoint } = core;
   return {
     office: view.office,
-    serverConnected,
+    ...said,
     rvp: view.office !== "" && core.holdsOffice,
     lineBusyMs: Math.floor(core.lineBusy.forUs / MS),
     contents: [...contents.values()].map((entry) => ({

@@ -53,8 +53,7 @@ export class Uploads {
   onRequest(act: Act, link: Link, request: Request): void {
     const contentId = link.served.get(request.handle);
     const known = contentId && this.#core.contents.get(contentId)?.known;
-    // Nobody shares in a VPN office (row B6).
-    if (contentId === undefined || known === undefined || this.#core.view.officeType === "vpn") {
+    if (contentId === undefined || known === undefined || !this.#core.shares) {
       this.#refuse(act, link, request, "not-held");
       return;
     }

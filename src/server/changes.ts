@@ -17,6 +17,7 @@ import type {
 import { detailsOf } from "../topology/office-details.ts";
 import type { Origin } from "../wire/messages.ts";
 import { countersJson } from "./counters.ts";
+import { PROFILE_REPORTS, profileReportRow, putProfile } from "./profile-storage.ts";
 import type { Tables } from "./schema.ts";
 import { type Keyed, Upserts } from "./upsert.ts";
 
@@ -45,6 +46,13 @@ async function applyChange(
       return await upserts.put(LEDGER, ledgerRow(change.row));
     case "accusation-put":
       return await upserts.put(ACCUSATIONS, accusationRow(change.accusation));
+    case "profile-report-put":
+      return await upserts.put(PROFILE_REPORTS, profileReportRow(change.report));
+    case "profile-put":
+      return await putProfile(transaction, change.profile);
+    case "profile-remove":
+      await transaction.deleteFrom("profiles").where("name", "=", change.name).execute();
+      return;
     case "content-add":
       return await addContent(transaction, change.content, change);
     case "offices-replace":
@@ -80,6 +88,7 @@ const PUTS: ReadonlySet<Change["kind"]> = new Set([
   "progress-put",
   "ledger-put",
   "accusation-put",
+  "profile-report-put",
 ]);
 
 const DEVICES: Keyed<"devices"> = { table: "devices", key: ["device_id"] };
@@ -98,6 +107,7 @@ function deviceRow(device: DeviceRow): Insertable<Tables["devices"]> {
     hosts_json: JSON.stringify(device.hosts),
     seen_host: device.seenHost,
     port_offset: device.portOffset,
+    ports_json: device.ports === undefined ? null : JSON.stringify(device.ports),
     facts_json: JSON.stringify(device.facts),
     attributes_json: JSON.stringify(device.attributes),
     product_version: device.productVersion,

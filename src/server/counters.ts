@@ -5,7 +5,9 @@ import { type Counters, NO_BYTES } from "../coordinator/state.ts";
 
 /** Counters as they lie in the database: a list, in an order that never changes. */
 export function countersJson(counters: Counters): string {
-  return JSON.stringify(FIELDS.map((field) => counters[field]));
+  const values = FIELDS.map((field) => counters[field]);
+  // Zeros at the end go without saying.
+  return JSON.stringify(values.slice(0, 1 + values.findLastIndex((value) => value !== 0)));
 }
 
 /** Reads what `countersJson` wrote, and what earlier versions wrote, with names and fewer fields. */
@@ -21,6 +23,8 @@ const FIELDS: readonly (keyof Counters)[] = [
   "wanOutBytes",
   "lanOutBytes",
   "originInBytes",
+  "cacheInBytes",
+  "hostedInBytes",
 ];
 
 function isList(read: readonly number[] | Partial<Counters>): read is readonly number[] {

@@ -9,6 +9,8 @@ export type ServerFiles = {
   readonly database: string;
   /** The key or password of the file storage; only where one is configured that has any. */
   readonly storageSecret: string;
+  /** Packages, where a database in the data folder is the file storage. */
+  readonly packages: string;
   readonly controlSocket: string;
 };
 
@@ -17,12 +19,15 @@ export function serverFiles(data: string): ServerFiles {
   return {
     ...stateFiles(join(data, "state")),
     storageSecret: join(data, "storage-secret.json"),
+    packages: join(data, "packages.db"),
     controlSocket: join(data, "control.sock"),
   };
 }
 
 /** The files of a server's state, wherever it lies. */
-export function stateFiles(state: string): Omit<ServerFiles, "controlSocket" | "storageSecret"> {
+export function stateFiles(
+  state: string,
+): Omit<ServerFiles, "controlSocket" | "storageSecret" | "packages"> {
   return {
     state,
     authority: join(state, "authority.pem"),

@@ -24,7 +24,9 @@ import type {
   OfficeBytes,
   OriginKind,
 } from "../wire/messages.ts";
+import type { PortMap } from "../wire/profile.ts";
 import { parseCounters } from "./counters.ts";
+import { loadProfiles } from "./profile-storage.ts";
 import type { Tables } from "./schema.ts";
 
 /** Reads everything that the coordinator begins with. The rows are what `applyChanges` wrote. */
@@ -92,6 +94,7 @@ export async function loadState(
       name,
       devices: JSON.parse(devices_json) as string[],
     })),
+    ...(await loadProfiles(database)),
     ...(storage === undefined ? {} : { fileStorage: storageOf(storage) }),
   };
 }
@@ -127,6 +130,7 @@ function deviceOf(row: Selectable<Tables["devices"]>): DeviceRow {
     hosts: JSON.parse(row.hosts_json) as string[],
     seenHost: row.seen_host,
     portOffset: row.port_offset,
+    ...(row.ports_json === null ? {} : { ports: JSON.parse(row.ports_json) as PortMap }),
     facts: JSON.parse(row.facts_json) as Facts,
     attributes: JSON.parse(row.attributes_json) as Attribute[],
     productVersion: row.product_version,

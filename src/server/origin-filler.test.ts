@@ -34,6 +34,7 @@ beforeEach(async () => {
       configuredAtMs: 1,
     }),
     secretFile: join(folder, "secret.json"),
+    surroundings: { allow: ["127.0.0.0/8"], packagesFile: join(folder, "packages.db") },
   });
   directory = join(folder, "origin");
   await mkdir(directory);

@@ -3,6 +3,7 @@ import type { Migration } from "kysely/migration";
 import { add, type Counters } from "../coordinator/state.ts";
 import { API_MIGRATION, type ApiTables } from "./schema-api.ts";
 import { DEPLOYMENTS_MIGRATION, type DeploymentTables } from "./schema-deployments.ts";
+import { type PortsColumn, PROFILES_MIGRATION, type ProfileTables } from "./schema-profiles.ts";
 import { STORAGE_MIGRATION, type StorageTables } from "./schema-storage.ts";
 
 // One schema for SQLite and PostgreSQL: ids and JSON are text, truth values 0 or 1, times are
@@ -11,6 +12,7 @@ import { STORAGE_MIGRATION, type StorageTables } from "./schema-storage.ts";
 /** The tables of the server's database. */
 export type Tables = ApiTables &
   DeploymentTables &
+  ProfileTables &
   StorageTables & {
     organisation: {
       /** Always 1: there is one row. */
@@ -39,6 +41,7 @@ export type Tables = ApiTables &
       hosts_json: string;
       seen_host: string;
       port_offset: number;
+      ports_json: PortsColumn;
       facts_json: string;
       product_version: string;
       enrolled_at_ms: number;
@@ -164,6 +167,8 @@ export const TABLE_KEYS: {
   file_storage: ["storage_id"],
   uploads: ["upload_id"],
   accusations: ["reporter", "accused"],
+  profiles: ["name"],
+  profile_reports: ["device_id"],
   api_tokens: ["token_id"],
   idempotency_keys: ["key"],
   webhooks: ["webhook_id"],
@@ -217,6 +222,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
     },
   },
   "0007-storage": STORAGE_MIGRATION,
+  "0008-profiles": PROFILES_MIGRATION,
 };
 
 async function createOrganisation({ schema }: Kysely<unknown>): Promise<void> {

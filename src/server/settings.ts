@@ -50,6 +50,8 @@ export type ServerSettings = {
     /** The TCP port on which packages of the file storage are served; absent host: as the API. */
     readonly port: number;
     readonly serve: boolean;
+    /** Where buckets and databases for packages may be. */
+    readonly allow: readonly string[];
     /** How long an upload is kept to which nothing comes. */
     readonly uploadHours: number;
   };
@@ -204,6 +206,15 @@ export const SERVER_SETTINGS: SettingsSchema<ServerSettings> = {
           extremes: "Ports below 1024 need root.",
         },
       ),
+      allow: textsSetting("destination", {
+        default: ["public", "private"],
+        description:
+          "Where a bucket or a database for packages may be: `public` and `private` addresses, " +
+          "networks, host names, as in `webhooks.allow`.",
+        extremes:
+          "Whoever has a token can have the server send requests there; better name the network or " +
+          "the host of your file storage. Loopback addresses are reached by naming 127.0.0.0/8.",
+      }),
       uploadHours: integerSetting(
         { minimum: 1, maximum: 8_760, default: 24 },
         {

@@ -34,9 +34,11 @@ export class Stores {
   /** @throws OperatorError as `Gateway.open` does. */
   static async open(settings: ServerSettings, parts: StoresParts): Promise<Stores> {
     const { coordinator, database, publishers, identity, log } = parts;
+    const files = serverFiles(settings.data);
     const fileStorage = new FileStorage({
       configured: () => coordinator.fileStorage.row,
-      secretFile: serverFiles(settings.data).storageSecret,
+      secretFile: files.storageSecret,
+      surroundings: { allow: settings.storage.allow, packagesFile: files.packages },
     });
     const uploads = await Uploads.open({
       rows: database.uploadRows(),

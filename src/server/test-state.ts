@@ -24,6 +24,7 @@ export const DEVICE: DeviceRow = {
   hosts: ["10.0.0.5", "2001:db8::5"],
   seenHost: "10.0.0.5",
   portOffset: 0,
+  ports: { single: 34_000 },
   facts: {
     freeBytes: 5_000_000_000_000,
     usableBytes: 1,
@@ -56,13 +57,23 @@ export const PROGRESS: ProgressRow = {
   pieces: 10,
   piecesHeld: 3,
   heldBytes: 2_700_000_000,
-  base: { wanInBytes: 1, lanInBytes: 2, wanOutBytes: 3, lanOutBytes: 4, originInBytes: 5 },
+  base: {
+    wanInBytes: 1,
+    lanInBytes: 2,
+    wanOutBytes: 3,
+    lanOutBytes: 4,
+    originInBytes: 5,
+    cacheInBytes: 0,
+    hostedInBytes: 0,
+  },
   current: {
     wanInBytes: Number.MAX_SAFE_INTEGER,
     lanInBytes: 6,
     wanOutBytes: 7,
     lanOutBytes: 8,
     originInBytes: 9,
+    cacheInBytes: 10,
+    hostedInBytes: 11,
   },
   farInBytes: [{ office: "Central", bytes: 3 }],
   office: "North",
@@ -141,6 +152,32 @@ export const STATE: CoordinatorState = {
     { name: "Pilots", devices: [DEVICE.deviceId] },
     { name: "Lab", devices: [] },
   ],
+  profiles: [
+    {
+      name: "Branches",
+      order: 10,
+      values: {
+        mode: "hosted",
+        maxAgeDays: 0,
+        diskPercent: 10,
+        minFreeMib: 1_024,
+        hostedCaches: ["cache.example:8080"],
+        ports: { offset: 7, channels: [{ channel: 7, port: 40_000 }] },
+        preferred: false,
+      },
+      targets: { groups: ["Lab"], offices: ["North"], devices: [DEVICE.deviceId] },
+      createdAtMs: 1_800_000_000_009,
+      changedAtMs: 1_800_000_000_010,
+    },
+  ],
+  profileReports: [
+    {
+      deviceId: DEVICE.deviceId,
+      values: { mode: { value: "hosted", profile: "Branches" }, diskPercent: { value: 25 } },
+      problems: ["Port 40000 is taken."],
+      atMs: 1_800_000_000_011,
+    },
+  ],
   accusations: [
     {
       reporter: DEVICE.deviceId,
@@ -170,5 +207,7 @@ export const CHANGES: readonly Change[] = [
   { kind: "origins-replace", origins: STATE.origins },
   { kind: "file-storage-set", ...(STATE.fileStorage ? { storage: STATE.fileStorage } : {}) },
   ...STATE.ledger.map((row): Change => ({ kind: "ledger-put", row })),
+  ...STATE.profiles.map((profile): Change => ({ kind: "profile-put", profile })),
+  ...STATE.profileReports.map((report): Change => ({ kind: "profile-report-put", report })),
   ...STATE.accusations.map((accusation): Change => ({ kind: "accusation-put", accusation })),
 ];

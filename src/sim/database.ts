@@ -1,5 +1,6 @@
 import type { ContentId } from "../base/ids.ts";
 import { unreachable } from "../base/invariant.ts";
+import type { ProfileReportRow, ProfileRow } from "../coordinator/profile-rows.ts";
 import type {
   AccusationRow,
   Change,
@@ -24,6 +25,8 @@ export class SimDatabase {
   readonly #ledger: Map<string, LedgerRow>;
   readonly #accusations: Map<string, AccusationRow>;
   readonly #groups: Map<string, GroupRow>;
+  readonly #profiles: Map<string, ProfileRow>;
+  readonly #profileReports: Map<string, ProfileReportRow>;
   readonly #manifests: Map<ContentId, Uint8Array>;
 
   constructor(state: CoordinatorState, manifests: ReadonlyMap<ContentId, Uint8Array> = new Map()) {
@@ -41,6 +44,8 @@ export class SimDatabase {
       state.accusations.map((row) => [keyOf(row.reporter, row.accused), row]),
     );
     this.#groups = new Map(state.groups.map((row) => [row.name, row]));
+    this.#profiles = new Map(state.profiles.map((row) => [row.name, row]));
+    this.#profileReports = new Map(state.profileReports.map((row) => [row.deviceId, row]));
     this.#manifests = new Map(manifests);
   }
 
@@ -81,6 +86,15 @@ export class SimDatabase {
         break;
       case "group-remove":
         this.#groups.delete(change.name);
+        break;
+      case "profile-put":
+        this.#profiles.set(change.profile.name, change.profile);
+        break;
+      case "profile-remove":
+        this.#profiles.delete(change.name);
+        break;
+      case "profile-report-put":
+        this.#profileReports.set(change.report.deviceId, change.report);
         break;
       case "topology-change-add":
       case "file-storage-set":
@@ -123,6 +137,8 @@ export class SimDatabase {
       ledger: [...this.#ledger.values()],
       accusations: [...this.#accusations.values()],
       groups: [...this.#groups.values()],
+      profiles: [...this.#profiles.values()],
+      profileReports: [...this.#profileReports.values()],
     };
   }
 }

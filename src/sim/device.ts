@@ -279,6 +279,7 @@ export class SimDevice implements Resident {
       purge: (contentId) => store.purge(contentId),
       recheckPiece: (contentId, piece) => store.recheckPiece(contentId, piece),
       protectContents: (contentIds) => store.protectContents(contentIds),
+      limitCache: (limits) => store.limitCache(limits),
       remember: (name, bytes) => store.remember(name, bytes),
       fetchRange: (ticket, range) => this.#fetchRange(ticket, range, world),
       broadcast: (bytes) => {

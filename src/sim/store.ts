@@ -2,7 +2,13 @@ import { Bitset } from "../base/bitset.ts";
 import type { ContentId } from "../base/ids.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Manifest } from "../content/manifest.ts";
-import type { HeldContent, PieceRange, StorageInput, StorageOutbox } from "../effects/storage.ts";
+import type {
+  CacheLimits,
+  HeldContent,
+  PieceRange,
+  StorageInput,
+  StorageOutbox,
+} from "../effects/storage.ts";
 import type { Matter } from "./matter.ts";
 
 type Stored = {
@@ -38,6 +44,8 @@ export class SimStore implements StorageOutbox {
   rechecks = 0;
   /** What must not be let go of, as the brain last said. */
   protectedIds: readonly ContentId[] = [];
+  /** What the cache is to keep to, as the brain last said; it never needs room here. */
+  limits: CacheLimits | undefined;
   /** What the brain has asked to be remembered; survives a crash. */
   readonly remembered: Map<string, Uint8Array> = new Map();
   /** Carries an answer to the device that is running, after the time the disk takes. */
@@ -164,6 +172,10 @@ export class SimStore implements StorageOutbox {
   /** The simulated disk never needs room: contents go when a test says so. */
   protectContents(contentIds: readonly ContentId[]): void {
     this.protectedIds = contentIds;
+  }
+
+  limitCache(limits: CacheLimits): void {
+    this.limits = limits;
   }
 
   purge(contentId: ContentId): void {

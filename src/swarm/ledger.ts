@@ -6,6 +6,10 @@ export type Tally = {
   lanOutBytes: number;
   /** From the CDN or file storage. */
   originInBytes: number;
+  /** Pieces that other contents in the own cache had already. */
+  cacheInBytes: number;
+  /** From a hosted cache. */
+  hostedInBytes: number;
   /** What of `wanInBytes` came from offices above the parent office, by office. */
   readonly farInBytes: Map<string, number>;
 };
@@ -21,6 +25,8 @@ export function emptyTally(): Tally {
     wanOutBytes: 0,
     lanOutBytes: 0,
     originInBytes: 0,
+    cacheInBytes: 0,
+    hostedInBytes: 0,
     farInBytes: new Map(),
   };
 }

@@ -1,4 +1,5 @@
 import type { ContentId, DeviceId } from "../base/ids.ts";
+import type { PortMap, ProfileInForce } from "./profile.ts";
 
 /** What of a machine decides how well it serves an office (row B8), as it reports it itself. */
 export type Facts = {
@@ -66,6 +67,8 @@ export type Register = {
   readonly witnesses: readonly DeviceId[];
   /** What else the machine is, for deployments that go by it; of each name at most one. */
   readonly attributes?: readonly Attribute[];
+  /** On which ports it listens, where that is otherwise than the table and `portOffset` say. */
+  readonly ports?: PortMap;
 };
 
 /** What a machine is in one respect, as `os` and `linux`. */
@@ -97,6 +100,10 @@ export type Progress = {
   readonly problem: string;
   /** For how long its pieces have been held back because others use the line; 0 where they are not. */
   readonly lineBusyMs: number;
+  /** What was taken from other contents in the device's own cache, and crossed nothing. */
+  readonly cacheInBytes: number;
+  /** From a hosted cache. */
+  readonly hostedInBytes: number;
 };
 
 /** A part of a signed manifest that a publishing device brings to the server, in order. */
@@ -132,6 +139,8 @@ export type MemberEntry = {
   readonly facts: Facts;
   /** Whether the server hears from it. */
   readonly present: boolean;
+  /** On which ports it listens, where that is otherwise than the table and `portOffset` say. */
+  readonly ports?: PortMap;
 };
 
 /** Who and where everyone is, as far as this device needs it; replaces all that was said before. */
@@ -172,6 +181,22 @@ export type Policy = {
   readonly keep: readonly ContentId[];
   /** The least time between two reports of progress, in milliseconds; 500 where it is absent. */
   readonly reportMs?: number;
+};
+
+/** The values of profiles that are for this device; replaces all that was said before. */
+export type ProfileWord = {
+  readonly kind: "profile";
+  readonly epoch: number;
+  readonly version: number;
+  readonly values: ProfileInForce;
+};
+
+/** Which values are in force on a device, who set each, and what hinders it from taking others. */
+export type ProfileReport = {
+  readonly kind: "profile-report";
+  readonly values: ProfileInForce;
+  /** Sentences for the operator. */
+  readonly problems: readonly string[];
 };
 
 /** A stretch of time in milliseconds since 1970; its end is no part of it. */
@@ -406,5 +431,8 @@ export type Message =
   | ManifestWanted
   | ManifestPart
   | EnrolAnew
+  | ProfileWord
   | Explain
-  | ExplanationPart;
+  | ExplanationPart
+  | ProfileWord
+  | ProfileReport;

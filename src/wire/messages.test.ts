@@ -17,6 +17,16 @@ const FACTS = {
   uptimeS: 86_400,
 };
 
+const PROFILE = {
+  mode: { value: "hosted", profile: "Branches" },
+  maxAgeDays: { value: 30, profile: "Base" },
+  diskPercent: { value: 25 },
+  minFreeMib: { value: 0, profile: "Base" },
+  hostedCaches: { value: ["cache.example", "[2001:db8::1]:8080"], profile: "Branches" },
+  ports: { value: { offset: 7, channels: [{ channel: 7, port: 40_000 }] }, profile: "Base" },
+  preferred: { value: true, profile: "Base" },
+} as const;
+
 const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }> } = {
   enrol: {
     kind: "enrol",
@@ -44,6 +54,8 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
     machineId: "m",
     witnesses: [DEVICE],
   },
+  profile: { kind: "profile", epoch: 7, version: 3, values: PROFILE },
+  "profile-report": { kind: "profile-report", values: PROFILE, problems: ["Port 1 is taken."] },
   progress: {
     kind: "progress",
     contentId: CONTENT,
@@ -61,6 +73,8 @@ const EACH_KIND: { readonly [K in Message["kind"]]: Extract<Message, { kind: K }
     rvp: true,
     problem: "",
     lineBusyMs: 60_000,
+    cacheInBytes: 7,
+    hostedInBytes: 8,
   },
   "publish-part": {
     kind: "publish-part",

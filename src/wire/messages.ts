@@ -34,6 +34,12 @@ import type {
   ToldRange,
   ToldTotal,
 } from "./message-types.ts";
+import {
+  PROFILE_PROBLEM_LENGTH_MAX,
+  PROFILE_PROBLEMS_MAX,
+  portMapCodec,
+  profileInForceCodec,
+} from "./profile.ts";
 
 export type * from "./message-types.ts";
 
@@ -97,6 +103,7 @@ const member: Codec<MemberEntry> = structure<MemberEntry>({
   portOffset: field(4, integer(0, 65_535)),
   facts: field(5, facts),
   present: field(6, boolean),
+  ports: optional(7, portMapCodec),
 });
 
 /** Where a piece came from. */
@@ -183,6 +190,7 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     machineId: field(7, name),
     witnesses: field(8, list(deviceId, 8)),
     attributes: optional(9, list(attribute, 32)),
+    ports: optional(10, portMapCodec),
   }),
   progress: kind(5, {
     contentId: field(1, contentId),
@@ -200,6 +208,8 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     originInBytes: field(13, integer()),
     farInBytes: field(14, list(officeBytes, 32)),
     lineBusyMs: field(15, integer()),
+    cacheInBytes: field(16, integer()),
+    hostedInBytes: field(17, integer()),
   }),
   "publish-part": kind(6, {
     contentId: field(1, contentId),
@@ -294,6 +304,15 @@ const KINDS: { readonly [K in Message["kind"]]: Kind<Extract<Message, { kind: K 
     ranges: field(5, list(toldRange, RANGES_TOLD_MAX)),
     totals: field(6, list(toldTotal, EXPLAINED_MAX)),
     nextPiece: optional(7, u32),
+  }),
+  profile: kind(29, {
+    epoch: field(1, integer()),
+    version: field(2, integer()),
+    values: field(3, profileInForceCodec),
+  }),
+  "profile-report": kind(30, {
+    values: field(1, profileInForceCodec),
+    problems: field(2, list(text(PROFILE_PROBLEM_LENGTH_MAX), PROFILE_PROBLEMS_MAX)),
   }),
 };
 

@@ -1,8 +1,14 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { DeviceExplanation } from "../../src/api/insight-schemas.ts";
-import { BRANCH, type Machine, Organisation } from "./support/organisation.ts";
+import type {
+  DeviceExplanation,
+  DistributionSums,
+  DistributionView,
+  StatisticsSums,
+  StatisticsView,
+} from "../../src/api/insight-schemas.ts";
+import { BRANCH, CENTRAL, type Machine, Organisation } from "./support/organisation.ts";
 import { noise } from "./support/packages.ts";
 import { runForJson } from "./support/programs.ts";
 import { waitFor } from "./support/waiting.ts";
@@ -50,6 +56,49 @@ test(
       return one.answer === "away" ? one : undefined;
     });
     expect(left).toMatchObject({ ranges: [], reported: { state: "complete" } });
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "A5, C2, D6: what stands where, what it would have cost as unicast, and what the earlier version saved",
+  async () => {
+    const organisation = await Organisation.start({ central: 1, branch: 2 });
+    const file = join(organisation.folder, "tool.bin");
+    const bytes = noise(2, SIZE_BYTES);
+    await writeFile(file, bytes);
+    const one = await organisation.publish({ path: file, name: "tool", version: "1" });
+    await organisation.distributed(await organisation.deploy(one));
+    await writeFile(file, Buffer.concat([bytes, noise(3, 100_000)]));
+    const two = await organisation.publish({ path: file, name: "tool", version: "2" });
+    await organisation.distributed(await organisation.deploy(two));
+    const ask = <T>(...words: string[]) =>
+      runForJson<T>([...words, "--data", organisation.server.data], organisation.commands);
+
+    const stats = await ask<{ entries: StatisticsView[]; sums: StatisticsSums }>(
+      ...["stats", "--content", "tool", "--office", BRANCH],
+    );
+    const [first, second] = stats.entries;
+    const places = await ask<{ entries: DistributionView[]; sums: DistributionSums }>(
+      ...["distribution", "--type", "application"],
+    );
+
+    expect(first).toMatchObject({
+      ...{ version: "1", holders: 2, unicastBytes: 2 * SIZE_BYTES, lineBytes: SIZE_BYTES },
+      ...{ savedPercent: 50, cacheInBytes: 0, wanInBytes: SIZE_BYTES, lanInBytes: SIZE_BYTES },
+    });
+    // What both versions have in common came from the devices' own caches: nearly all of it.
+    expect(second?.cacheInBytes).toBeGreaterThan(1.5 * SIZE_BYTES);
+    expect(second?.lineBytes).toBeLessThan(0.2 * SIZE_BYTES);
+    expect(second?.savedPercent).toBeGreaterThan(90);
+    expect(stats.sums.unicastBytes).toBe((first?.unicastBytes ?? 0) + (second?.unicastBytes ?? 0));
+    expect(
+      places.entries.map(({ office, wanted, complete }) => [office, wanted, complete]),
+    ).toEqual([
+      [CENTRAL, 6, 6],
+      [BRANCH, 4, 4],
+    ]);
+    expect(places.sums).toMatchObject({ wanted: 6, complete: 6, waiting: 0, failed: 0 });
   },
   TIMEOUT_MS,
 );

@@ -4,7 +4,7 @@ import { Bitset } from "../../base/bitset.ts";
 import type { ContentId } from "../../base/ids.ts";
 import type { Manifest } from "../../content/manifest.ts";
 import { verifySignedManifest } from "../../content/signed-manifest.ts";
-import type { HeldContent, PieceRange, StorageOutbox } from "../../effects/storage.ts";
+import type { CacheLimits, HeldContent, PieceRange, StorageOutbox } from "../../effects/storage.ts";
 import { OperatorError } from "../../runtime/operator-error.ts";
 import { manifestCrypto } from "../../runtime/publisher-key.ts";
 import { importBlob } from "./blob-import.ts";
@@ -19,7 +19,7 @@ import {
   type NewContent,
 } from "./content-folders.ts";
 import { recoverDeliveries } from "./delivery.ts";
-import { diskProblem, errorCode, readFully } from "./disk.ts";
+import { diskProblem, errorCode, readFully, storeUnusable } from "./disk.ts";
 import { finishContent, recheckPiece } from "./finish.ts";
 import { HandleCache } from "./handle-cache.ts";
 import { Memory } from "./memory.ts";
@@ -33,7 +33,8 @@ import { StoreIndex } from "./store-index.ts";
 import { CONTENT_STORE_LIMITS, type ContentStoreOptions } from "./store-options.ts";
 import type { StoreParts } from "./store-parts.ts";
 import { StoreRoom } from "./store-room.ts";
-import { blobPath, HOUR_MS, openFlags, pieceOf, type StoredContent } from "./stored-content.ts";
+import { blobPath, openFlags, pieceOf, type StoredContent } from "./stored-content.ts";
+import { recordUse } from "./use-record.ts";
 
 /** How often the limits are looked at, in milliseconds. */
 const ENFORCE_MS = 60_000;
@@ -81,7 +82,7 @@ export class ContentStore implements StorageOutbox {
       return store;
     } catch (error) {
       await index?.close();
-      throw unusable(folder, error);
+      throw storeUnusable(folder, error);
     }
   }
 
@@ -184,6 +185,11 @@ export class ContentStore implements StorageOutbox {
     this.#enforceLimits();
   }
 
+  limitCache(limits: CacheLimits): void {
+    this.#room.limit(limits);
+    this.#enforceLimits();
+  }
+
   remember(name: string, bytes: Uint8Array): void {
     if (this.#closed) return;
     const problem = this.#memory.remember(name, bytes);
@@ -207,14 +213,7 @@ export class ContentStore implements StorageOutbox {
   /** Keeps to the limits now: lets go of what is too old or has no room any more. */
   async enforceLimits(): Promise<void> {
     await this.#track(async () => {
-      const { index } = this.#parts;
-      const used = [...this.#contents.values()].filter(
-        ({ usedAtMs, indexedHour }) => hourOf(usedAtMs) !== indexedHour,
-      );
-      index.use(
-        used.map(({ contentId, usedAtMs }) => ({ contentId, usedAtHour: hourOf(usedAtMs) })),
-      );
-      for (const content of used) content.indexedHour = hourOf(content.usedAtMs);
+      recordUse(this.#parts.index, this.#contents.values());
       await this.#room.enforce();
     });
   }
@@ -305,7 +304,9 @@ export class ContentStore implements StorageOutbox {
         // The machine's bytes may be a view of much more.
         const added = { contentId, manifest, signed: signed.slice() };
         content = await this.#begin(added, record);
-        if (handedOver) await copySharedPieces(content, this.#contents, this.#parts);
+        if (handedOver && this.#room.reusesPieces) {
+          await copySharedPieces(content, this.#contents, this.#parts);
+        }
         this.#touch(content);
         this.#contents.set(contentId, content);
         if (handedOver) this.#parts.checks.onHeld(content);
@@ -483,18 +484,4 @@ export class ContentStore implements StorageOutbox {
 function evictedForm(content: StoredContent): StoredContent {
   const held = new Bitset(content.held.size);
   return { ...content, held, missingBytes: 0, finished: false, evicted: true, users: 0 };
-}
-
-function hourOf(atMs: number): number {
-  return Math.floor(atMs / HOUR_MS);
-}
-
-function unusable(folder: string, error: unknown): unknown {
-  if (errorCode(error) === undefined || !(error instanceof Error)) return error;
-  return new OperatorError(
-    "store-unusable",
-    `The content store ${folder} cannot be opened: ${error.message}. Check the folder's ` +
-      "permissions and the free space on its disk.",
-    { cause: error },
-  );
 }

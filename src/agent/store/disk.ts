@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { type FileHandle, lstat, open, statfs } from "node:fs/promises";
+import { OperatorError } from "../../runtime/operator-error.ts";
 
 /** SHA-256 of something that fits in memory. */
 export function sha256(bytes: Uint8Array): Uint8Array {
@@ -116,3 +117,14 @@ export function diskProblem(doing: string, error: unknown): string {
 
 /** SQLite's result code for a full disk. */
 const SQLITE_FULL = 13;
+
+/** Says why a store cannot be opened, where the disk is why; else the error as it is. */
+export function storeUnusable(folder: string, error: unknown): unknown {
+  if (errorCode(error) === undefined || !(error instanceof Error)) return error;
+  return new OperatorError(
+    "store-unusable",
+    `The content store ${folder} cannot be opened: ${error.message}. Check the folder's ` +
+      "permissions and the free space on its disk.",
+    { cause: error },
+  );
+}

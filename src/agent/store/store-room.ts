@@ -1,6 +1,8 @@
 import { stat, statfs } from "node:fs/promises";
 import type { ContentId } from "../../base/ids.ts";
+import { MIB } from "../../base/units.ts";
 import type { Manifest } from "../../content/manifest.ts";
+import type { CacheLimits } from "../../effects/storage.ts";
 import {
   type CachedContent,
   type CacheVerdict,
@@ -28,6 +30,11 @@ export type RoomLimits = {
   readonly protectionWaitMs: number;
 };
 
+/** An age in days, in milliseconds; 0 days are for ever. */
+export function ageMs(days: number): number {
+  return days === 0 ? Number.POSITIVE_INFINITY : days * 24 * HOUR_MS;
+}
+
 /** What a room works with. */
 export type RoomOptions = {
   readonly folder: string;
@@ -49,6 +56,9 @@ export type RoomOptions = {
  */
 export class StoreRoom {
   readonly #options: RoomOptions;
+  #limits: RoomLimits;
+  /** Whether a new content begins with the pieces of it that others have. */
+  reusesPieces = true;
   readonly #turn = new Serial();
   readonly #openedAtMs: number;
   #protected: ReadonlySet<ContentId> | undefined;
@@ -57,7 +67,19 @@ export class StoreRoom {
 
   constructor(options: RoomOptions) {
     this.#options = options;
+    this.#limits = options.limits;
     this.#openedAtMs = options.nowMs();
+  }
+
+  /** Keeps to other limits from now on; what they do not name is as it was at the start. */
+  limit({ maxAgeDays, diskPercent, minFreeMib, reusesPieces }: CacheLimits): void {
+    this.reusesPieces = reusesPieces;
+    this.#limits = {
+      ...this.#options.limits,
+      ...(maxAgeDays === undefined ? {} : { ageMsMax: ageMs(maxAgeDays) }),
+      ...(diskPercent === undefined ? {} : { diskPercent }),
+      ...(minFreeMib === undefined ? {} : { spareBytes: minFreeMib * MIB }),
+    };
   }
 
   /** Says which contents others rely on. */
@@ -105,7 +127,8 @@ export class StoreRoom {
 
   /** How many more bytes of contents there is room for, without letting go of any. */
   async usableBytes(): Promise<number> {
-    const { folder, limits } = this.#options;
+    const { folder } = this.#options;
+    const limits = this.#limits;
     const freeBytes = (await freeBytesOf(folder)) - limits.spareBytes - this.#promisedBytes();
     return Math.max(0, Math.min(freeBytes, (await this.#limitBytes()) - this.#usedBytes()));
   }
@@ -132,7 +155,8 @@ export class StoreRoom {
   }
 
   async #judge(neededBytes: number, lackingBytes: number): Promise<CacheVerdict> {
-    const { limits, contents, evict, nowMs } = this.#options;
+    const { contents, evict, nowMs } = this.#options;
+    const limits = this.#limits;
     const stored = [...contents()].filter((content) => !content.evicted);
     const cached = await Promise.all(
       stored.map(async (content) =>
@@ -158,7 +182,8 @@ export class StoreRoom {
 
   #asCached(content: StoredContent, freed: number): CachedContent {
     const { contentId, manifest, usedAtMs, pinned, users, finished } = content;
-    const { limits, nowMs } = this.#options;
+    const { nowMs } = this.#options;
+    const limits = this.#limits;
     const quietMs = finished ? limits.quietMs : Math.max(limits.quietMs, UNFINISHED_QUIET_MS);
     const idleMs = nowMs() - content.activeAtMs;
     return {
@@ -175,13 +200,15 @@ export class StoreRoom {
   /** As long as nobody has said what others rely on, it may be anything. */
   #isProtected(contentId: ContentId): boolean {
     if (this.#protected !== undefined) return this.#protected.has(contentId);
-    const { limits, nowMs } = this.#options;
+    const { nowMs } = this.#options;
+    const limits = this.#limits;
     return nowMs() - this.#openedAtMs < limits.protectionWaitMs;
   }
 
   /** What the disk lacks so that so much more can be written; below 0 where it lacks nothing. */
   async #lackingBytes(ownBytes: number): Promise<number> {
-    const { folder, limits } = this.#options;
+    const { folder } = this.#options;
+    const limits = this.#limits;
     return ownBytes + this.#promisedBytes() + limits.spareBytes - (await freeBytesOf(folder));
   }
 
@@ -200,16 +227,19 @@ export class StoreRoom {
   }
 
   async #limitBytes(): Promise<number> {
-    const { folder, limits } = this.#options;
+    const { folder } = this.#options;
+    const limits = this.#limits;
     const { blocks, bsize } = await statfs(folder);
     return Math.min(limits.cacheBytesMax, Math.floor((blocks * bsize * limits.diskPercent) / 100));
   }
 
   async #limitSentence({ sizeBytes }: Manifest): Promise<string> {
-    const { limits } = this.#options;
+    const limits = this.#limits;
     const limitBytes = await this.#limitBytes();
     const byDisk = limitBytes !== limits.cacheBytesMax;
-    const which = byDisk ? `cache.disk_percent = ${limits.diskPercent}` : "cache.max_mib";
+    const which = byDisk
+      ? `cache.disk_percent = ${limits.diskPercent}, or a profile's`
+      : "cache.max_mib";
     const tooLow =
       byDisk && limits.diskPercent === 100
         ? "The disk itself is too small: put the data folder on a larger one."
@@ -226,7 +256,7 @@ export class StoreRoom {
   }
 
   async #lack(folder: string, neededBytes: number): Promise<string | undefined> {
-    const { spareBytes } = this.#options.limits;
+    const { spareBytes } = this.#limits;
     const freeBytes = await freeBytesOf(folder);
     if (neededBytes + spareBytes <= freeBytes) return undefined;
     return (

@@ -5,6 +5,7 @@ import type { AgentStatusView } from "../../api/agent-schemas.ts";
 import { addCommand, type CommandHost } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { enrolTheAgent, openControl, runTheAgent } from "../parts.ts";
+import { inForceTable } from "../profile-text.ts";
 import { agentSettings, type SettingsOptions, settingsOptions } from "../settings-flags.ts";
 import { lineText, sizeText, textTable } from "../text-table.ts";
 import { addCacheCommands } from "./agent-cache.ts";
@@ -93,7 +94,8 @@ function statusText(status: AgentStatusView): string {
     ...(status.lineBusySinceMs === undefined ? [] : [["Line", lineText(status.lineBusySinceMs)]]),
     ["Peers", String(status.peers.filter(({ connected }) => connected).length)],
   ]);
-  if (status.contents.length === 0) return `${facts}\n\nNo contents.`;
+  const head = [facts, inForceTable(status.profile), ...status.profileProblems].join("\n\n");
+  if (status.contents.length === 0) return `${head}\n\nNo contents.`;
   const contents = status.contents.map((content) => [
     content.contentId.slice(0, 12),
     `${content.name} ${content.version}`,
@@ -101,5 +103,5 @@ function statusText(status: AgentStatusView): string {
     `${sizeText(content.heldBytes)} of ${sizeText(content.sizeBytes)}`,
     content.deliveredTo ?? content.problem,
   ]);
-  return `${facts}\n\n${textTable([["Content", "Name", "State", "Held", "Where"], ...contents])}`;
+  return `${head}\n\n${textTable([["Content", "Name", "State", "Held", "Where"], ...contents])}`;
 }

@@ -3,6 +3,7 @@ import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { DeviceDetail, DeviceView } from "../../api/server-schemas.ts";
 import { addCommand, type CommandHost } from "../command.ts";
 import { everyPage } from "../pages.ts";
+import { deviceProfileText } from "../profile-text.ts";
 import { openServer, type ServerOptions, serverOptions } from "../server-access.ts";
 import { textTable, timeText } from "../text-table.ts";
 
@@ -12,13 +13,17 @@ export function addDeviceCommands(program: Command, host: CommandHost): void {
   addListCommand(device, host);
   addCommand<ServerOptions>(device, host, {
     usage: "show <id>",
-    description: "Show a device, where it is, and what other devices say against it.",
+    description:
+      "Show a device, where it is, what profiles set for it and whether it has taken that, and what " +
+      "other devices say against it.",
     examples: ["branchline device show 0123456789abcdef0123456789abcdef"],
     options: serverOptions(),
     run: async ({ arguments: [deviceId = ""], options, io }) => {
       const control = await openServer(options, io);
       const one = await control(SERVER_ROUTES.showDevice, { params: { deviceId } });
-      return { json: one, text: deviceText(one) };
+      const profile = await control(SERVER_ROUTES.showDeviceProfile, { params: { deviceId } });
+      const text = `${deviceText(one)}\n\n${deviceProfileText(profile)}`;
+      return { json: { ...one, profile }, text };
     },
   });
   addCommand<ServerOptions>(device, host, {
@@ -42,6 +47,15 @@ type ListOptions = ServerOptions & {
   readonly sort?: (typeof SORTS)[number];
 };
 
+function queryOf({ office, search, sort, present, absent }: ListOptions) {
+  return {
+    ...(office === undefined ? {} : { office }),
+    ...(search === undefined ? {} : { search }),
+    ...(sort === undefined ? {} : { sort }),
+    ...(present === absent ? {} : { present: present === true }),
+  };
+}
+
 function addListCommand(device: Command, host: CommandHost): void {
   addCommand<ListOptions>(device, host, {
     usage: "list",
@@ -59,18 +73,13 @@ function addListCommand(device: Command, host: CommandHost): void {
       },
       ...serverOptions(),
     ],
+    list: ({ options }) => ({ route: SERVER_ROUTES.listDevices, query: queryOf(options) }),
     run: async ({ options, io }) => {
-      const { office, search, sort, present, absent } = options;
       const control = await openServer(options, io);
       const devices = await everyPage(control, {
         route: SERVER_ROUTES.listDevices,
         name: "devices",
-        query: {
-          ...(office === undefined ? {} : { office }),
-          ...(search === undefined ? {} : { search }),
-          ...(sort === undefined ? {} : { sort }),
-          ...(present === absent ? {} : { present: present === true }),
-        },
+        query: queryOf(options),
       });
       const rows = devices.map((one) => [
         one.deviceId,

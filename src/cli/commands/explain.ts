@@ -78,6 +78,7 @@ function deviceText(view: DeviceExplanation): string {
   const rows = [
     ["State", reported.state],
     ["Pieces", `${reported.piecesHeld} of ${reported.pieces}`],
+    ["From its own cache", sizeText(reported.cacheInBytes)],
     ["From its office", sizeText(reported.lanInBytes)],
     ["Over the line", sizeText(reported.wanInBytes)],
     ["From origins", sizeText(reported.originInBytes)],

@@ -1,5 +1,6 @@
-import { discoveryPorts, ownPorts } from "../../agent/ports.ts";
+import { discoveryPorts, ownPortMap } from "../../agent/ports.ts";
 import { offsetPorts, SERVER_PORTS, singlePort } from "../../effects/channels.ts";
+import { devicePortTable } from "../../peer/ports.ts";
 import type { Io } from "../io.ts";
 import {
   agentSettings,
@@ -24,8 +25,9 @@ type RulesOf = (options: SettingsOptions, io: Io) => readonly FirewallRule[];
 
 const ROLES: Readonly<Record<FirewallRole, RulesOf>> = {
   device: (options, io) => {
-    const settings = agentSettings(options, io);
-    return channelRules({ ...ownPorts(settings), discovery: discoveryPorts(settings).ownPort });
+    const ports = ownPortMap(agentSettings(options, io));
+    const discovery = discoveryPorts(ports).ownPort;
+    return channelRules({ ...devicePortTable(ports), discovery });
   },
   server: (options, io) => {
     const { network, api, storage } = serverSettings(options, io);
@@ -38,7 +40,7 @@ const ROLES: Readonly<Record<FirewallRole, RulesOf>> = {
     return [
       ...channelRules(table),
       ...(api.listen ? [tcpRule(apiPort, "commands, programs and people at the API")] : []),
-      ...(storage.serve ? [tcpRule(storagePort, "devices that fetch packages by range")] : []),
+      ...(storage.serve ? [tcpRule(storagePort, "packages of the file storage, by HTTPS")] : []),
     ];
   },
   "content-server": (options, io) => [

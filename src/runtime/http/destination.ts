@@ -4,14 +4,20 @@ import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
 import { OperatorError } from "../operator-error.ts";
 
-/** Where programs of ours may be sent by somebody else: see the setting `webhooks.allow`. */
+/** Where programs of ours may be sent by somebody else: see `webhooks.allow` and `storage.allow`. */
 export class Destinations {
   readonly #words: ReadonlySet<string>;
   readonly #names: ReadonlySet<string>;
   readonly #networks: readonly ReturnType<typeof ipaddr.parseCIDR>[];
 
-  /** @param allowed - `public`, `private`, networks and host names. */
-  constructor(allowed: readonly string[]) {
+  readonly #setting: string;
+
+  /**
+   * @param allowed - `public`, `private`, networks and host names.
+   * @param setting - Which setting says so, for the sentence that says what to do.
+   */
+  constructor(allowed: readonly string[], setting = "webhooks.allow") {
+    this.#setting = setting;
     const isWord = (text: string) => text === "public" || text === "private";
     this.#words = new Set(allowed.filter(isWord));
     this.#networks = allowed
@@ -39,8 +45,8 @@ export class Destinations {
     const where =
       first === undefined || first.address === bare ? bare : `${bare} (${first.address})`;
     const sentence =
-      `${where} is not where webhooks may lead: add its network, such as ` +
-      `${first?.address ?? bare}/${first?.family === 6 ? 128 : 32}, to the setting webhooks.allow.`;
+      `${where} is not where the server may go: add its network, such as ` +
+      `${first?.address ?? bare}/${first?.family === 6 ? 128 : 32}, to the setting ${this.#setting}.`;
     throw new OperatorError("destination-forbidden", sentence);
   }
 

@@ -2,6 +2,7 @@ import type { EventTopic, EventView } from "../../api/event-schemas.ts";
 import type { DeviceView } from "../../api/server-schemas.ts";
 import type { Coordinator } from "../../coordinator/coordinator.ts";
 import type { Change, DeploymentRow } from "../../coordinator/state.ts";
+import { profileView } from "./profile-views.ts";
 import { contentView, deploymentView, deviceView, ledgerEntry } from "./views.ts";
 
 /** How long changes are gathered before they are told, in milliseconds. */
@@ -76,6 +77,19 @@ export class EventSource {
         this.#milestones.push(() => ({ kind: "offices.replaced", count }));
         break;
       }
+      case "profile-put": {
+        const profile = profileView(change.profile);
+        this.#milestones.push(() => ({ kind: "profile.changed", profile }));
+        break;
+      }
+      case "profile-remove": {
+        const { name } = change;
+        this.#milestones.push(() => ({ kind: "profile.removed", name }));
+        break;
+      }
+      case "profile-report-put":
+        this.#devices.add(change.report.deviceId);
+        break;
       case "deployment-put":
         this.#gatherDeployment(change.deployment);
         break;
@@ -192,4 +206,5 @@ const TOPICS: Readonly<Record<string, EventTopic>> = {
   content: "contents",
   offices: "offices",
   ledger: "ledger",
+  profile: "profiles",
 };

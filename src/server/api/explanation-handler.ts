@@ -87,9 +87,10 @@ function sourceView(source: PieceSource): PieceSourceView {
 
 function reportedView(row: ProgressRow): ReportedView {
   const { state, pieces, piecesHeld, heldBytes, office, problem, updatedAtMs } = row;
-  const { wanInBytes, lanInBytes, originInBytes } = totalOf(row);
+  const { wanInBytes, lanInBytes, originInBytes, cacheInBytes, hostedInBytes } = totalOf(row);
   return {
     ...{ state, pieces, piecesHeld, heldBytes, wanInBytes, lanInBytes, originInBytes },
+    ...{ cacheInBytes, hostedInBytes },
     ...{ office, problem, reportedAtMs: updatedAtMs },
   };
 }

@@ -1,7 +1,7 @@
 import type { QueryOf } from "../../api/route.ts";
 import type { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { Coordinator } from "../../coordinator/coordinator.ts";
-import type { LedgerStanding } from "../../coordinator/ledger-view.ts";
+import { type LedgerEntry, ledgerEntries } from "../../coordinator/ledger-view.ts";
 import type { DeviceRow } from "../../coordinator/state.ts";
 import type { HttpHandlers } from "../../runtime/http/route.ts";
 import { finder, selectPage } from "./paging.ts";
@@ -141,24 +141,24 @@ function listOffices(coordinator: Coordinator, query: QueryFor<"listOffices">) {
 function listLedger(coordinator: Coordinator, query: QueryFor<"showLedger">) {
   const { content, office, alarm } = query;
   const contentId = content === undefined ? undefined : contentOf(coordinator, content).contentId;
-  const all = coordinator.ledger(contentId);
-  const places = new Map<LedgerStanding, number>(all.map((entry, index) => [entry, index]));
+  const all = ledgerEntries(coordinator.parts, contentId);
+  const places = new Map<LedgerEntry, number>(all.map((entry, index) => [entry, index]));
   const { entries, ...page } = selectPage(
     {
       entries: all,
-      matches: (entry) =>
-        (office === undefined || entry.office === office) &&
-        (alarm === undefined || entry.alarm === alarm),
+      matches: ({ row, standing }) =>
+        (office === undefined || row.office === office) &&
+        (alarm === undefined || standing().alarm === alarm),
       sorts: {
         published: (entry) => places.get(entry) ?? 0,
-        wan: ({ wanBytes }) => wanBytes,
-        saved: ({ savedBytes }) => savedBytes,
-        copies: ({ copies }) => copies,
+        wan: ({ row }) => row.wanBytes,
+        saved: ({ standing }) => standing().savedBytes,
+        copies: ({ standing }) => standing().copies,
       },
-      id: (entry) => `${entry.contentId} ${entry.office}`,
+      id: ({ row }) => `${row.contentId} ${row.office}`,
       order: "published",
     },
     query,
   );
-  return { entries: entries.map(ledgerEntry), ...page };
+  return { entries: entries.map(({ standing }) => ledgerEntry(standing())), ...page };
 }

@@ -49,6 +49,25 @@ test("what happens is told, and only to those who want to know it", async () => 
   expect(new Set(ledger.kinds())).toEqual(new Set(["ready", "ledger.changed", "ledger.alarm"]));
 });
 
+test("each change of a profile is told, with what it is then", async () => {
+  const profiles = await listen({ topics: "profiles" });
+  const storage = { storageId: "s1", kind: "directory", location: folder, details: {} } as const;
+  const command = { kind: "set-file-storage", storage } as const;
+  server.input({ kind: "command", requestNumber: 0, command });
+  const values = { diskPercent: 10 };
+  await client.call(SERVER_ROUTES.createProfile, { body: { name: "A", values } });
+  const params = { name: "A" };
+  await client.call(SERVER_ROUTES.changeProfile, { params, body: { values: {} } });
+  await client.call(SERVER_ROUTES.removeProfile, { params });
+
+  await expect.poll(() => profiles.kinds()).toContain("profile.removed");
+
+  const told = ["profile.changed", "profile.changed", "profile.removed"];
+  expect(profiles.kinds().filter((kind) => kind !== "ready")).toEqual(told);
+  expect(profiles.of("profile.changed")).toMatchObject({ profile: { name: "A" } });
+  expect(profiles.of("profile.removed")).toMatchObject({ name: "A" });
+});
+
 test("whoever comes back is told what it missed, in order and once", async () => {
   const first = await listen({ topics: "deployments" });
   await deploy();

@@ -129,6 +129,10 @@ function addLedgerGauges(gauge: AddGauge, coordinator: Coordinator): void {
     label: "way",
     of: () => bytesOf(coordinator),
   });
+  gauge("branchline_piece_bytes", "Bytes of pieces that devices took in and served, by source.", {
+    label: "source",
+    of: () => piecesOf(coordinator),
+  });
   gauge(
     "branchline_ledger_alarms",
     "Rows of the ledger above their bound.",
@@ -151,6 +155,18 @@ function deploymentsOf(coordinator: Coordinator) {
   const all = coordinator.deploymentRows();
   const finished = all.filter(({ finishedAtMs }) => finishedAtMs !== undefined).length;
   return { finished, running: all.length - finished };
+}
+
+function piecesOf({ parts }: Coordinator) {
+  const { totals } = parts.rollout;
+  return {
+    own_cache: totals.cacheInBytes,
+    lan: totals.lanInBytes,
+    wan: totals.wanInBytes,
+    hosted: totals.hostedInBytes,
+    origin: totals.originInBytes,
+    served: totals.lanOutBytes + totals.wanOutBytes,
+  };
 }
 
 function bytesOf(coordinator: Coordinator) {

@@ -3,6 +3,7 @@ import type { Coordinator } from "../../coordinator/coordinator.ts";
 import type { ContentRow } from "../../coordinator/state.ts";
 import type { DeviceStanding } from "../../coordinator/views.ts";
 import { RequestRefused } from "../../runtime/http/problem.ts";
+import { NO_OFFICE } from "../../topology/limits.ts";
 
 /** The HTTP status of each refusal of the coordinator. */
 const STATUS: Readonly<Record<RefusalCode, number>> = {
@@ -30,6 +31,14 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
   "origin-duplicate": 409,
   "origin-unknown": 404,
   "too-many-origins": 409,
+  "profile-unknown": 404,
+  "profile-exists": 409,
+  "profile-in-use": 409,
+  "bad-profile-name": 422,
+  "bad-profile-value": 422,
+  "hosted-cache-missing": 422,
+  "too-many-profiles": 409,
+  "too-many-targets": 422,
   "storage-not-configured": 409,
 };
 
@@ -66,6 +75,14 @@ export function deviceOf(coordinator: Coordinator, deviceId: string): DeviceStan
   if (device !== undefined) return device;
   const detail = `No device ${deviceId} is enrolled: check its id.`;
   throw new RequestRefused(404, "device-unknown", detail);
+}
+
+/** Checks that there is such an office. @throws RequestRefused `office-unknown`. */
+export function checkOffice(coordinator: Coordinator, name: string): void {
+  const known = name === NO_OFFICE || coordinator.offices().some((office) => office.name === name);
+  if (known) return;
+  const detail = `There is no office "${name}": see branchline topology show.`;
+  throw new RequestRefused(422, "office-unknown", detail);
 }
 
 /** What is answered to those who want something of the database while it does not answer. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -6,6 +6,7 @@ import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { ApiClient } from "../../runtime/http/client.ts";
 import { createControlClient } from "../../runtime/http/control-client.ts";
 import { entityTag } from "../../runtime/http/entity-tag.ts";
+import { S3_KEY, TestS3 } from "../storage/test-s3.ts";
 import { TestServer } from "./test-server.ts";
 
 let folder: string;
@@ -84,4 +85,53 @@ test("A4: nothing to clear or to check is said, and a change meanwhile is heeded
   await set(packages, tag);
 
   await expect(set(packages, tag)).rejects.toMatchObject({ code: "changed-meanwhile" });
+});
+
+test("A4: the key of a bucket is never shown again, and can be exchanged", async () => {
+  const s3 = await TestS3.start();
+  const secretFile = join(folder, "storage-secret.json");
+  const bucket = { endpoint: s3.endpoint, region: "eu-test-1", bucket: "packages" };
+  const setBucket = (key: Partial<typeof S3_KEY> | { readonly secretAccessKey: string }) =>
+    client.call(SERVER_ROUTES.setStorage, { body: { kind: "s3", ...bucket, ...S3_KEY, ...key } });
+
+  const view = await setBucket({});
+
+  expect(view).toMatchObject({
+    kind: "s3",
+    location: `${s3.endpoint}/packages/`,
+    details: { ...bucket, accessKeyId: S3_KEY.accessKeyId },
+  });
+  expect((await stat(secretFile)).mode & 0o777).toBe(0o600);
+  expect(await readFile(secretFile, "utf8")).toContain(S3_KEY.secretAccessKey);
+  await expect(setBucket({ secretAccessKey: "wrong" })).rejects.toMatchObject({
+    code: "storage-denied",
+  });
+  expect(await readFile(secretFile, "utf8")).not.toContain("wrong");
+  await server.stop();
+  server = await TestServer.start(folder);
+  client = createControlClient(join(folder, "control.sock"));
+  expect(await client.call(SERVER_ROUTES.checkStorage)).toEqual({ works: true });
+  const { rows } = await server.database.audit(10);
+  expect(JSON.stringify([await show(), rows])).not.toContain(S3_KEY.secretAccessKey);
+  await rm(secretFile);
+  await server.stop();
+  server = await TestServer.start(folder);
+  client = createControlClient(join(folder, "control.sock"));
+  expect(await client.call(SERVER_ROUTES.checkStorage)).toMatchObject({
+    problem: { code: "storage-secret-missing" },
+  });
+  await setBucket({});
+  expect(await client.call(SERVER_ROUTES.checkStorage)).toEqual({ works: true });
+  await client.call(SERVER_ROUTES.clearStorage);
+  await expect(stat(secretFile)).rejects.toMatchObject({ code: "ENOENT" });
+  await s3.stop();
+});
+
+test("A4: with external storage off, packages lie in a database of their own", async () => {
+  const body = { kind: "database" } as const;
+
+  const view = await client.call(SERVER_ROUTES.setStorage, { body });
+
+  expect(view).toMatchObject({ kind: "database", location: join(folder, "packages.db") });
+  expect(await client.call(SERVER_ROUTES.checkStorage)).toEqual({ works: true });
 });

@@ -28,6 +28,9 @@ import { callerName } from "./tokens.ts";
 export const CONTENT = `c1${"0".repeat(62)}` as ContentId;
 export const DEVICE = "d1".repeat(16) as DeviceId;
 
+/** A device that is there. */
+export type Joined = { readonly association: number; readonly deviceId: DeviceId };
+
 /** The server's parts and its API without its network, with one device and one content. */
 export class TestServer {
   readonly database: ServerDatabase;
@@ -102,6 +105,7 @@ export class TestServer {
     const fileStorage = new FileStorage({
       configured: () => coordinator.fileStorage.row,
       secretFile: join(folder, "storage-secret.json"),
+      surroundings: { allow: ["127.0.0.0/8"], packagesFile: join(folder, "packages.db") },
     });
     const uploads = await Uploads.open({
       rows: database.uploadRows(),
@@ -153,11 +157,11 @@ export class TestServer {
   }
 
   /** Enrols one more device, which is not there afterwards. */
-  enrol(hostName: string): void {
+  enrol(hostName: string, host = "10.1.0.9"): void {
     this.#strangers += 1;
     const association = 1_000 + this.#strangers;
     const message = { ...ENROL, hostName, machineId: hostName };
-    this.input({ kind: "stranger-message", association, host: "10.1.0.9", message });
+    this.input({ kind: "stranger-message", association, host, message });
     const none = Uint8Array.of();
     this.input({
       kind: "enrolment-decided",
@@ -165,6 +169,25 @@ export class TestServer {
       outcome: { kind: "enrolled", certificate: none, authority: none, organisation: "Acme" },
     });
     this.input({ kind: "device-down", association });
+  }
+
+  /** Enrols one more device, which is there from then on. */
+  join(hostName: string, host: string): Joined {
+    this.enrol(hostName, host);
+    const [device] = [...this.#coordinator.deviceRows()].slice(-1);
+    if (device === undefined) throw new Error("somebody was enrolled");
+    const association = 2_000 + this.#strangers;
+    const { deviceId } = device;
+    this.input({ kind: "device-up", association, deviceId, host });
+    const message = register({ hosts: [host], hostName, machineId: hostName });
+    this.input({ kind: "message", association, deviceId, message });
+    return { association, deviceId };
+  }
+
+  /** A device says how far it is. */
+  say({ association, deviceId }: Joined, said: Partial<Progress>): void {
+    const message = progress(CONTENT, { sizeBytes: 1_000, ...said });
+    this.input({ kind: "message", association, deviceId, message });
   }
 
   /** The device registers and says how far it is. */

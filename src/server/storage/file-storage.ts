@@ -3,7 +3,14 @@ import type { FileStorageRow } from "../../coordinator/state.ts";
 import { OperatorError } from "../../runtime/operator-error.ts";
 import type { BlobStorage } from "./blob-storage.ts";
 import { checkStorage } from "./check-storage.ts";
-import { openBlobStorage, type StorageInput, type StorageRow, storageOf } from "./kinds.ts";
+import {
+  needsSecret,
+  openBlobStorage,
+  type StorageInput,
+  type StorageRow,
+  type StorageSurroundings,
+  storageOf,
+} from "./kinds.ts";
 import { addStorageSecret, keepStorageSecret, loadStorageSecret } from "./storage-secret.ts";
 
 /** What the file storage stands on. */
@@ -12,6 +19,7 @@ export type FileStorageParts = {
   readonly configured: () => FileStorageRow | undefined;
   /** The file for the secret of it. */
   readonly secretFile: string;
+  readonly surroundings: StorageSurroundings;
 };
 
 /** Has written down, durably, what is configured from now on. */
@@ -75,12 +83,12 @@ export class FileStorage {
    */
   configure(input: StorageInput, change: ChangeStorage, allowed: Allowed): Promise<void> {
     return this.#inTurn(async () => {
-      const { secret, ...place } = storageOf(input);
+      const { secret, ...place } = storageOf(input, this.#parts.surroundings);
       const before = this.#parts.configured();
       // The same place with another key is the same storage: what is under way goes on.
       const same = before !== undefined && isSamePlace(before, place);
       const row = { ...place, storageId: same ? before.storageId : randomUUID() };
-      const tried = await openBlobStorage(row, secret);
+      const tried = await openBlobStorage(row, secret, this.#parts.surroundings);
       try {
         await checkStorage(tried);
       } finally {
@@ -116,11 +124,11 @@ export class FileStorage {
   }
 
   async #openRow(row: FileStorageRow): Promise<BlobStorage> {
-    const secret =
-      row.kind === "directory"
-        ? undefined
-        : await loadStorageSecret(this.#parts.secretFile, row.storageId);
-    return await openBlobStorage(row, secret);
+    const { secretFile, surroundings } = this.#parts;
+    const secret = needsSecret(row)
+      ? await loadStorageSecret(secretFile, row.storageId)
+      : undefined;
+    return await openBlobStorage(row, secret, surroundings);
   }
 
   async #close(): Promise<void> {
@@ -142,7 +150,7 @@ export class FileStorage {
 function isSamePlace(before: FileStorageRow, place: Omit<StorageRow, "storageId">): boolean {
   const { kind, location } = before;
   const [one, other] = [before.details, place.details].map((details) =>
-    JSON.stringify(Object.entries(details).filter(([name]) => name !== "Access key")),
+    JSON.stringify(Object.entries(details).filter(([name]) => name !== "accessKeyId")),
   );
   return kind === place.kind && location === place.location && one === other;
 }

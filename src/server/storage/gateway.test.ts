@@ -34,6 +34,7 @@ beforeEach(async () => {
   const fileStorage = new FileStorage({
     configured: () => (configured ? { ...row, configuredAtMs: 1 } : undefined),
     secretFile: join(folder, "none"),
+    surroundings: { allow: ["127.0.0.0/8"], packagesFile: join(folder, "packages.db") },
   });
   name = await put(await DirectoryStorage.open(folder), BYTES);
   gateway = await Gateway.open({
