@@ -45,7 +45,13 @@ test("what was not written again is right when something new comes, and after a 
 });
 
 test("anything else that it says is written", () => {
-  for (const said of [{ rvp: true }, { problem: "no room" }, { lanInBytes: 4 }, { heldBytes: 7 }]) {
+  for (const said of [
+    { lineBusyMs: 9 },
+    { rvp: true },
+    { problem: "no room" },
+    { lanInBytes: 4 },
+    { heldBytes: 7 },
+  ]) {
     const before = rows().length;
     report({ state: "complete", wanInBytes: 900, ...said });
     expect(rows().length).toBe(before + 1);

@@ -282,6 +282,8 @@ function baseOf(before: ProgressRow | undefined, bootId: number): Counters {
 function isSame(before: ProgressRow, after: ProgressRow): boolean {
   const plain = (row: ProgressRow) => [
     ...[row.state, row.pieces, row.piecesHeld, row.heldBytes, row.office, row.rvp, row.problem],
+    // Not written itself, but whoever watches is told with the row that the line has become free.
+    row.lineBusySinceMs !== undefined,
     ...Object.values(totalOf(row)),
   ];
   const [was, is] = [plain(before), plain(after)];
