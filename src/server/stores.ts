@@ -3,6 +3,7 @@ import type { Coordinator } from "../coordinator/coordinator.ts";
 import type { Change } from "../coordinator/state.ts";
 import type { Identity } from "../runtime/identity/identity.ts";
 import type { Publisher } from "../runtime/publisher-key.ts";
+import type { PackageFigures } from "./api/metrics.ts";
 import type { ServerDatabase } from "./database.ts";
 import { serverFiles } from "./files.ts";
 import { judgeManifest } from "./manifest-judge.ts";
@@ -73,6 +74,14 @@ export class Stores {
     this.#filler = parts.filler;
     this.#gateway = parts.gateway;
     this.#log = parts.log;
+  }
+
+  /** How many packages come, and how many bytes of them go. */
+  get figures(): PackageFigures {
+    return {
+      uploads: () => this.uploads.count,
+      sentBytes: () => this.#gateway?.sentBytes ?? 0,
+    };
   }
 
   /** Takes in what has become durable. */
