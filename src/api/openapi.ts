@@ -1,4 +1,5 @@
 import type { TObject, TSchema } from "typebox";
+import { listShapeOf } from "../base/list-shape.ts";
 import { Problem } from "./common.ts";
 import type { Page, Pages, Route, Routes } from "./route.ts";
 
@@ -70,8 +71,10 @@ type Write = (schema: unknown) => unknown;
 
 function operationOf(name: string, route: Route, write: Write): object {
   const isRead = route.method === "GET";
+  const isList = listShapeOf(route) !== undefined;
   const refusals = [
     ...[400, 401, 500],
+    ...(isRead && !isList ? [406] : []),
     ...(isRead && takesNothing(route) ? [] : [404, 409, 422]),
     ...("type" in route.body && route.body.type === "undefined" ? [] : [413, 415]),
     ...(route.ifMatch === true ? [412] : []),
@@ -79,7 +82,10 @@ function operationOf(name: string, route: Route, write: Write): object {
   const answer = {
     description: "Done.",
     ...(isRead ? { headers: { ETag: { $ref: "#/components/headers/ETag" } } } : {}),
-    content: { "application/json": { schema: write(route.response) } },
+    content: {
+      "application/json": { schema: write(route.response) },
+      ...(isList ? { "text/csv": { schema: { type: "string" } } } : {}),
+    },
   };
   return {
     operationId: name,

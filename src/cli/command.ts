@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import type { WantedCsv } from "./csv-output.ts";
 import { EXIT_HELP } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
+import type { ServerOptions } from "./server-access.ts";
 
 /** What a command brings: with `--json` the value, else the text, is written to standard output. */
 export type CommandResult = {
@@ -34,6 +36,11 @@ export type CommandSpec<Options> = {
   readonly examples: readonly string[];
   readonly options: readonly OptionSpec[];
   readonly hidden?: boolean;
+  /** The list that the command shows, for `--csv`; absent: it shows none. */
+  readonly list?: (call: {
+    readonly arguments: readonly string[];
+    readonly options: Options;
+  }) => WantedCsv;
   run(call: {
     readonly arguments: readonly string[];
     readonly options: Options & { readonly json?: true };
@@ -59,10 +66,20 @@ export function addCommand<Options>(
   command.description(spec.description);
   for (const option of spec.options) command.addOption(commanderOption(option));
   command.option("--json", "write one JSON document to standard output, and nothing else");
+  if (spec.list !== undefined) {
+    const csv = new Option("--csv", "write the whole list as CSV to standard output");
+    command.addOption(csv.conflicts("json"));
+  }
   command.addHelpText("after", `\n${exampleHelp(spec.examples)}\n${EXIT_HELP}`);
   command.action(async (...given: unknown[]) => {
-    const own = command.opts() as Options & { readonly json?: true };
+    const own = command.opts() as Options & { readonly json?: true; readonly csv?: true };
     const words = given.slice(0, -2).filter((word) => typeof word === "string");
+    if (own.csv === true && spec.list !== undefined) {
+      const { writeCsv } = await import("./csv-output.ts");
+      await writeCsv(spec.list({ arguments: words, options: own }), own as ServerOptions, host.io);
+      host.onResult({ json: undefined, text: "" });
+      return;
+    }
     host.onResult(await spec.run({ arguments: words, options: own, io: host.io }));
   });
 }

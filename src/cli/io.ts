@@ -1,3 +1,5 @@
+import { once } from "node:events";
+
 /** Where a command writes to and what surrounds it; the process itself, or a test. */
 export type Io = {
   readonly stdout: Output;
@@ -8,6 +10,8 @@ export type Io = {
 /** A stream that is written to, and whether a person watches it. */
 export type Output = {
   write(text: string): unknown;
+  /** Resolves once what was written has been taken, after `write` gave `false`. */
+  drained?(): Promise<unknown>;
   readonly isTTY?: boolean;
   readonly columns?: number;
 };
@@ -20,5 +24,22 @@ export function processIo(): Io {
       if (error.code !== "EPIPE") throw error;
     });
   }
-  return { stdout: process.stdout, stderr: process.stderr, environment: process.env };
+  return { stdout: outputTo(process.stdout), stderr: process.stderr, environment: process.env };
+}
+
+function outputTo(stream: NodeJS.WriteStream): Output {
+  return {
+    write: (text) => stream.write(text),
+    drained: async () => {
+      if (stream.writableNeedDrain && !stream.destroyed) {
+        await Promise.race([once(stream, "drain"), once(stream, "close")]);
+      }
+    },
+    get isTTY() {
+      return stream.isTTY;
+    },
+    get columns() {
+      return stream.columns;
+    },
+  };
 }

@@ -1,5 +1,6 @@
+import { unescapeFormula } from "../base/csv.ts";
 import type { Finding } from "../topology/office.ts";
-import { csvRows, unescapeFormula } from "./spreadsheet/csv.ts";
+import { csvRows } from "./spreadsheet/csv.ts";
 import { rowError } from "./topology-file.ts";
 
 /** What the further columns of a topology file say of an office; absent where they are empty. */

@@ -1,8 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import type { OfficeInput } from "../api/server-schemas.ts";
+import { csvOf, escapeFormula, unescapeFormula } from "../base/csv.ts";
 import { OperatorError } from "../runtime/operator-error.ts";
 import type { Finding } from "../topology/office.ts";
-import { csvOf, csvRows, escapeFormula, type Row, unescapeFormula } from "./spreadsheet/csv.ts";
+import { csvRows, type Row } from "./spreadsheet/csv.ts";
 import { isXlsx, xlsxOf, xlsxRows } from "./spreadsheet/xlsx.ts";
 import {
   type Column,

@@ -80,6 +80,8 @@ export function obey(parts: Parts, command: Command, by: By, outbox: Coordinator
       return publishContent(parts, command, by, outbox);
     case "pardon":
       return pardon(parts, command.deviceId, by, outbox);
+    case "record":
+      return record(parts, command, by, outbox);
     default:
       return unreachable(command);
   }
@@ -106,6 +108,16 @@ function changeOrigins(
 
 function originOf({ originKind, location }: Extract<Command, { kind: "add-origin" }>) {
   return { ...(originKind === undefined ? {} : { kind: originKind }), location };
+}
+
+function record(
+  { audit }: Parts,
+  { kind: _, ...what }: Extract<Command, { kind: "record" }>,
+  { who, wallMs }: By,
+  outbox: CoordinatorOutbox,
+): Answer {
+  audit.write({ atMs: wallMs, who, ...what }, outbox);
+  return { kind: "recorded" };
 }
 
 function pardon(parts: Parts, text: string, by: By, outbox: CoordinatorOutbox): Answer {

@@ -121,7 +121,23 @@ export type Command =
       readonly manifest: Uint8Array;
     }
   /** Trusts a shunned device again, and forgets what was said against it. */
-  | { readonly kind: "pardon"; readonly deviceId: string };
+  | { readonly kind: "pardon"; readonly deviceId: string }
+  /** Leaves an audit row for a change that was made outside the coordinator. */
+  | {
+      readonly kind: "record";
+      readonly action: OutsideAction;
+      readonly subject: string;
+      readonly before?: unknown;
+      readonly after?: unknown;
+    };
+
+/** What operators change that the coordinator knows nothing of: who may ask, and who is told. */
+export type OutsideAction =
+  | "create-token"
+  | "revoke-token"
+  | "add-webhook"
+  | "remove-webhook"
+  | "regenerate-security-key";
 
 /** What an operator is told. */
 export type Answer =
@@ -154,6 +170,7 @@ export type Answer =
   | { readonly kind: "file-storage-changed"; readonly storage?: FileStorageRow }
   | { readonly kind: "content-published" }
   | { readonly kind: "pardoned" }
+  | { readonly kind: "recorded" }
   | { readonly kind: "explained"; readonly part: ExplanationPart }
   /** A device did not answer a question: it is not there, it went, it was too slow, or too busy. */
   | { readonly kind: "unexplained"; readonly why: "away" | "silent" | "busy" }

@@ -1,13 +1,6 @@
 import { constants, type X509Certificate } from "node:crypto";
 import { Duplex } from "node:stream";
-import {
-  connect,
-  createSecureContext,
-  createServer,
-  type SecureContext,
-  type SecureContextOptions,
-  type TLSSocket,
-} from "node:tls";
+import { connect, createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import { concat } from "../base/bytes.ts";
 import type {
   HandshakeInput,
@@ -96,7 +89,7 @@ export class TlsHandshakes implements HandshakeOutbox {
     if (side === "initiator" && anonymous) handshake.initiate(contexts.anonymous);
     else if (contexts.identified === undefined) handshake.fail(NOT_ENROLLED);
     else if (side === "initiator") handshake.initiate(contexts.identified);
-    else handshake.respond(contexts.responder);
+    else handshake.respond(contexts.identified);
   }
 
   handshakeFeed(key: number, bytes: Uint8Array): void {
@@ -189,23 +182,20 @@ class Handshake {
   }
 
   /**
-   * Goes through `createServer`, with a server (and so a secret for tickets) of its own: a raw
-   * `TLSSocket` would not verify the client, and nothing can be resumed anywhere else.
+   * A `TLSSocket` of its own refuses no client, whatever certificate it shows or does not show: as
+   * everywhere here, that is left to `judgePeer`.
    */
-  respond(options: SecureContextOptions): void {
-    const server = createServer({
-      ...options,
+  respond(secureContext: SecureContext): void {
+    const socket = new TLSSocket(this.#stream, {
+      isServer: true,
+      secureContext,
       requestCert: true,
       rejectUnauthorized: false,
       ALPNProtocols: [ALPN],
     });
-    server.on("tlsClientError", (error) => this.fail(reasonOf(error)));
-    server.on("secureConnection", (socket) => {
-      this.#socket = socket;
-      socket.on("error", () => undefined);
-      this.#onSecure(socket);
-    });
-    server.emit("connection", this.#stream);
+    this.#socket = socket;
+    socket.on("error", (error) => this.fail(reasonOf(error)));
+    socket.on("secure", () => this.#onSecure(socket));
   }
 
   feed(bytes: Uint8Array): void {
@@ -305,7 +295,6 @@ type Contexts = {
   readonly authorityDer: Uint8Array | undefined;
   readonly anonymous: SecureContext;
   readonly identified: SecureContext | undefined;
-  readonly responder: SecureContextOptions;
 };
 
 const TLS_OPTIONS = {
@@ -321,19 +310,18 @@ function contextsFor(identity: Identity | undefined): Contexts {
   // Without an authority of its own, Node would load the world's.
   const anonymous = createSecureContext({ ...TLS_OPTIONS, ca: [] });
   if (identity === undefined) {
-    return { authorityDer: undefined, anonymous, identified: undefined, responder: {} };
+    return { authorityDer: undefined, anonymous, identified: undefined };
   }
   checkIdentity(identity);
   const authority = certificatePem(identity.authorityDer);
-  const responder = {
+  const identified = createSecureContext({
     ...TLS_OPTIONS,
     key: identity.privateKeyPem,
     // The authority's certificate goes along for those who know its fingerprint alone.
     cert: certificatePem(identity.certificateDer) + authority,
     ca: authority,
-  };
-  const identified = createSecureContext(responder);
-  return { authorityDer: identity.authorityDer, anonymous, identified, responder };
+  });
+  return { authorityDer: identity.authorityDer, anonymous, identified };
 }
 
 function readPin(text: string | undefined): string | undefined {

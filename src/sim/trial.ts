@@ -14,6 +14,7 @@ import { ledger } from "./checkers/ledger.ts";
 import { obedience } from "./checkers/obedience.ts";
 import { roles } from "./checkers/roles.ts";
 import { watchSeals } from "./checkers/seals.ts";
+import { solitude } from "./checkers/solitude.ts";
 import { tables } from "./checkers/tables.ts";
 import { truth } from "./checkers/truth.ts";
 import type { SimDevice } from "./device.ts";
@@ -30,6 +31,8 @@ import { drawWorld, type PlannedOrder, type WorldPlan } from "./world-plan.ts";
 export type TrialOptions = {
   readonly seed: number;
   readonly weather: Weather;
+  /** What can go wrong besides what the weather has. */
+  readonly moreFaults?: readonly Fault[];
   /** Spoils something before anything happens: a test shows with it that a checker fires. */
   readonly sabotage?: (scene: Scene) => void;
 };
@@ -122,6 +125,7 @@ export class Trial {
       holders(parts),
       agreement(parts),
       obedience(parts),
+      solitude(parts),
     ];
     this.#listen();
   }
@@ -305,7 +309,8 @@ export class Trial {
     const { orders, stormUs } = this.#plan;
     const endUs = world.nowUs + stormUs;
     for (const order of orders) world.plan(order.atUs, () => this.#publish(order));
-    const faults = drawWeather(prng, this.#options.weather, stormUs);
+    const { weather, moreFaults } = this.#options;
+    const faults = drawWeather(prng, weather, stormUs, undefined, moreFaults);
     for (const { fault, atUs, lastsUs } of faults) {
       world.plan(atUs, () => this.#strike(fault, lastsUs));
     }

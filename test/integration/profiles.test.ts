@@ -174,7 +174,12 @@ async function distribute(
 ): Promise<void> {
   const file = join(organisation.folder, "tool.bin");
   await writeFile(file, noise(1, SIZE_BYTES));
-  const { contentId } = await organisation.publish({ path: file, name: "tool", version: "1" });
+  const what = [file, "--name", "tool", "--version", "1", "--type", "application"];
+  const signed = ["--key", join(organisation.folder, "it.key")];
+  const { contentId } = await runForJson<{ contentId: string }>(
+    ["publish", ...what, ...signed, "--server-data", organisation.server.data],
+    organisation.commands,
+  );
   const deploymentId = await organisation.deploy({ contentId });
   await organisation.distributed(deploymentId);
   const fetched = await organisation.contentOn(who.fetcher, contentId);
@@ -187,11 +192,9 @@ async function distribute(
 }
 
 async function setStorage(organisation: Organisation): Promise<void> {
-  const storage = join(organisation.folder, "storage");
-  const origin = join(organisation.folder, "origin");
-  for (const folder of [storage, origin]) await mkdir(folder, { recursive: true });
-  await run(organisation, "storage", "set", "directory", storage);
-  await run(organisation, "origin", "add", origin);
+  const folder = join(organisation.folder, "packages");
+  await mkdir(folder);
+  await run(organisation, "storage", "set", "directory", folder);
 }
 
 function args(organisation: Organisation, ...words: readonly string[]): readonly string[] {

@@ -125,6 +125,58 @@ describe("a cache of at most 3 MiB", () => {
   }
 });
 
+describe("a cache that a profile is for", () => {
+  const contents = [1, 2, 3].map((seed) =>
+    sample(key, { a: noise(seed, MIB) }, { version: String(seed) }),
+  );
+
+  test("keeps to the limits that a profile sets while it runs, and to its own when none does", async () => {
+    world = await StoreWorld.open({ key, limits: { ...AT_ONCE, ageMsMax: 30 * DAY_MS } });
+    for (const content of contents.slice(0, 2)) await finish(content);
+    world.nowMs += 8 * DAY_MS;
+
+    world.store.limitCache({ maxAgeDays: 7, reusesPieces: true });
+
+    await world.take("content-evicted");
+    await world.take("content-evicted");
+    expect(await blobs()).toEqual([]);
+    world.store.limitCache({ reusesPieces: true });
+    await finish(at(2));
+    world.nowMs += 8 * DAY_MS;
+    await world.store.enforceLimits();
+    expect(await blobs()).toEqual([at(2).contentId]);
+  });
+
+  test("refuses what a profile leaves no room for, and says so", async () => {
+    world = await StoreWorld.open({ key, limits: AT_ONCE });
+    world.store.limitCache({ minFreeMib: 1_073_741_824, reusesPieces: true });
+
+    world.store.createContent(at(0).contentId, at(0).signed);
+
+    const { cause, problem } = await world.take("content-refused");
+    expect([cause, /has no room/.test(problem)]).toEqual(["disk", true]);
+  });
+
+  test.each([true, false])(
+    "takes pieces from other contents where it may: %s",
+    async (reusesPieces) => {
+      world = await StoreWorld.open({ key, limits: AT_ONCE });
+      await finish(at(0));
+      world.store.limitCache({ reusesPieces });
+      const next = sample(key, { a: noise(1, MIB), b: noise(7, 64 * KIB) }, { version: "1.1" });
+
+      world.store.createContent(next.contentId, next.signed);
+
+      const { pieces } = await world.take("content-created");
+      expect(pieces.some((byte) => byte !== 0)).toBe(reusesPieces);
+    },
+  );
+
+  function at(index: number): SampleContent {
+    return contents[index] ?? sample(key, {});
+  }
+});
+
 describe("what the cache lets go of", () => {
   beforeEach(async () => {
     world = await StoreWorld.open({ limits: { ...AT_ONCE, ageMsMax: 30 * DAY_MS } });

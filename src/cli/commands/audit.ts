@@ -25,6 +25,9 @@ export function addAuditCommands(program: Command, host: CommandHost): void {
       { flags: "--after <id>", description: "begin behind the row of this id" },
       ...serverOptions(),
     ],
+    list: ({ options: { limit, after } }) => ({
+      ...{ route: SERVER_ROUTES.listAudit, query: { limit, after } },
+    }),
     run: async ({ options, io }) => {
       const { limit, after } = options;
       const control = await openServer(options, io);

@@ -16,6 +16,7 @@ export function addContentCommands(program: Command, host: CommandHost): void {
       { flags: "--search <text>", description: "those whose name has this in it" },
       ...serverOptions(),
     ],
+    list: ({ options: { search } }) => ({ route: SERVER_ROUTES.listContents, query: { search } }),
     run: async ({ options, io }) => {
       const control = await openServer(options, io);
       const contents = await everyPage(control, {

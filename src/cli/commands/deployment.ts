@@ -26,6 +26,7 @@ export function addDeploymentCommands(program: Command, host: CommandHost): void
     description: "List all deployments, the newest first.",
     examples: ["branchline deployment list"],
     options: serverOptions(),
+    list: () => ({ route: SERVER_ROUTES.listDeployments }),
     run: async ({ options, io }) => {
       const control = await openServer(options, io);
       const deployments = await everyPage(control, {

@@ -47,6 +47,15 @@ type ListOptions = ServerOptions & {
   readonly sort?: (typeof SORTS)[number];
 };
 
+function queryOf({ office, search, sort, present, absent }: ListOptions) {
+  return {
+    ...(office === undefined ? {} : { office }),
+    ...(search === undefined ? {} : { search }),
+    ...(sort === undefined ? {} : { sort }),
+    ...(present === absent ? {} : { present: present === true }),
+  };
+}
+
 function addListCommand(device: Command, host: CommandHost): void {
   addCommand<ListOptions>(device, host, {
     usage: "list",
@@ -64,18 +73,13 @@ function addListCommand(device: Command, host: CommandHost): void {
       },
       ...serverOptions(),
     ],
+    list: ({ options }) => ({ route: SERVER_ROUTES.listDevices, query: queryOf(options) }),
     run: async ({ options, io }) => {
-      const { office, search, sort, present, absent } = options;
       const control = await openServer(options, io);
       const devices = await everyPage(control, {
         route: SERVER_ROUTES.listDevices,
         name: "devices",
-        query: {
-          ...(office === undefined ? {} : { office }),
-          ...(search === undefined ? {} : { search }),
-          ...(sort === undefined ? {} : { sort }),
-          ...(present === absent ? {} : { present: present === true }),
-        },
+        query: queryOf(options),
       });
       const rows = devices.map((one) => [
         one.deviceId,

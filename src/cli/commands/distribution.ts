@@ -41,6 +41,9 @@ export function addDistributionCommand(program: Command, host: CommandHost): voi
       { flags: "--device <id>", description: "one device" },
       ...serverOptions(),
     ],
+    list: ({ options: { by, office, type, content, device } }) => ({
+      ...{ route: SERVER_ROUTES.showDistribution, query: { by, office, type, content, device } },
+    }),
     run: async ({ options, io }) => {
       const control = await openServer(options, io);
       const { by, office, type, content, device } = options;

@@ -53,6 +53,7 @@ export function addGroupCommands(program: Command, host: CommandHost): void {
     description: "List the groups and their devices.",
     examples: ["branchline group list"],
     options: serverOptions(),
+    list: () => ({ route: SERVER_ROUTES.listGroups }),
     run: async ({ options, io }) => {
       const control = await openServer(options, io);
       const { groups } = await control(SERVER_ROUTES.listGroups);

@@ -25,6 +25,9 @@ export function addLedgerCommand(program: Command, host: CommandHost): void {
       { flags: "--office <name>", description: "one office" },
       ...serverOptions(),
     ],
+    list: ({ options: { content, office } }) => ({
+      ...{ route: SERVER_ROUTES.showLedger, query: { content, office } },
+    }),
     run: async ({ options, io }) => {
       const control = await openServer(options, io);
       const { content, office } = options;

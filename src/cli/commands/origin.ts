@@ -39,6 +39,7 @@ export function addOriginCommands(program: Command, host: CommandHost): void {
     description: "List the origins in the order in which devices ask them.",
     examples: ["branchline origin list"],
     options: serverOptions(),
+    list: () => ({ route: SERVER_ROUTES.listOrigins }),
     run: async ({ options, io }) => {
       const control = await openServer(options, io);
       const { origins } = await control(SERVER_ROUTES.listOrigins);

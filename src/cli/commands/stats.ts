@@ -34,21 +34,25 @@ export function addStatsCommand(program: Command, host: CommandHost): void {
       { flags: "--device <id>", description: "one device" },
       ...serverOptions(),
     ],
+    list: ({ options }) => ({ route: SERVER_ROUTES.showStatistics, query: queryOf(options) }),
     run: async ({ options, io }) => {
       const control = await openServer(options, io);
-      const { by, content, office, device } = options;
-      const query = {
-        ...(by === undefined ? {} : { by }),
-        ...(content === undefined ? {} : { [isId(content) ? "content" : "name"]: content }),
-        ...(office === undefined ? {} : { office }),
-        ...(device === undefined ? {} : { device }),
-      };
+      const query = queryOf(options);
       const route = SERVER_ROUTES.showStatistics;
       const entries = await everyPage(control, { route, name: "entries", query });
       const { sums } = await control(route, { query: { ...query, limit: 1 } });
       return { json: { entries, sums }, text: statsText(entries, sums) };
     },
   });
+}
+
+function queryOf({ by, content, office, device }: StatsOptions) {
+  return {
+    ...(by === undefined ? {} : { by }),
+    ...(content === undefined ? {} : { [isId(content) ? "content" : "name"]: content }),
+    ...(office === undefined ? {} : { office }),
+    ...(device === undefined ? {} : { device }),
+  };
 }
 
 function isId(text: string): boolean {

@@ -39,6 +39,7 @@ export function addTokenCommands(server: Command, host: CommandHost): void {
     description: "List the tokens; none of them can be shown again.",
     examples: ["branchline server token list"],
     options: serverOptions(),
+    list: () => ({ route: SERVER_ROUTES.listTokens }),
     run: async ({ options, io }) => {
       const control = await openServer(options, io);
       const { tokens } = await control(SERVER_ROUTES.listTokens);

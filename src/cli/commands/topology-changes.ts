@@ -20,6 +20,7 @@ export function addTopologyChangeCommands(topology: Command, host: CommandHost):
     description: "Show the last changes of the topology: when, by whom, how much.",
     examples: ["branchline topology history"],
     options: serverOptions(),
+    list: () => ({ route: SERVER_ROUTES.listTopologyChanges }),
     run: async ({ options, io }) => {
       const control = await openServer(options, io);
       const { changes } = await control(SERVER_ROUTES.listTopologyChanges);
@@ -48,6 +49,7 @@ export function addTopologyChangeCommands(topology: Command, host: CommandHost):
     description: "List the devices that no office claims: each fetches for itself.",
     examples: ["branchline topology outside"],
     options: serverOptions(),
+    list: () => ({ route: SERVER_ROUTES.listOutside }),
     run: async ({ options, io }) => {
       const control = await openServer(options, io);
       const { devices } = await control(SERVER_ROUTES.listOutside);

@@ -19,6 +19,7 @@ export function addWebhookCommands(program: Command, host: CommandHost): void {
     description: "List the webhooks.",
     examples: ["branchline webhook list"],
     options: serverOptions(),
+    list: () => ({ route: SERVER_ROUTES.listWebhooks }),
     run: async ({ options, io }) => {
       const control = await openServer(options, io);
       const { webhooks } = await control(SERVER_ROUTES.listWebhooks);
@@ -97,6 +98,9 @@ function addDeliveriesCommand(webhook: Command, host: CommandHost): void {
       },
       ...serverOptions(),
     ],
+    list: ({ arguments: [webhookId = ""], options: { state } }) => ({
+      ...{ route: SERVER_ROUTES.listDeliveries, params: { webhookId }, query: { state } },
+    }),
     run: async ({ arguments: [webhookId = ""], options, io }) => {
       const control = await openServer(options, io);
       const deliveries = await everyPage(control, {

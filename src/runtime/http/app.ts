@@ -2,6 +2,8 @@ import { hash } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { type Duplex, Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { listShapeOf } from "../../base/list-shape.ts";
+import { csvOfList, wantsCsv } from "./csv-list.ts";
 import { addDocs, isDocs } from "./docs.ts";
 import { namesTag, tagOfText } from "./entity-tag.ts";
 import { PROBLEM_MEDIA, type Problem, problem, problemOf, RequestRefused } from "./problem.ts";
@@ -189,6 +191,7 @@ function addRoute<Routes extends HttpRoutes, Pages extends HttpPages>(
     body: bodyCheckOf(route),
     answer: checkAnswers === true ? checkOf("body", route.response) : (value: unknown) => value,
   };
+  const list = listShapeOf(route);
   app.route({
     method: route.method,
     url: route.path,
@@ -196,6 +199,16 @@ function addRoute<Routes extends HttpRoutes, Pages extends HttpPages>(
     bodyLimit: route.bodyBytesMax ?? BODY_BYTES_MAX,
     handler: async (request, reply) => {
       const asked = askedOf(route, checks, request);
+      if (route.method === "GET" && wantsCsv(request.headers.accept)) {
+        if (list === undefined) throw noList(name);
+        const ask = async (query: object) =>
+          checked(checks.answer, await handler({ ...asked, query } as typeof asked));
+        const rows = await csvOfList(route, list, asked.query, ask);
+        return reply
+          .type("text/csv; charset=utf-8")
+          .header("vary", "accept")
+          .send(Readable.from(rows));
+      }
       const work = async (): Promise<string> =>
         JSON.stringify(checked(checks.answer, await handler(asked)));
       const key = onceKey(route, request, asked);
@@ -205,6 +218,11 @@ function addRoute<Routes extends HttpRoutes, Pages extends HttpPages>(
       return reply.status(route.status).type("application/json").send(Buffer.from(text));
     },
   });
+}
+
+function noList(name: string): RequestRefused {
+  const detail = `${name} answers no list, so there is no CSV of it: ask for application/json.`;
+  return new RequestRefused(406, "no-list", detail);
 }
 
 /** The check of a body; bytes are handed on as they come, at most as many as the route takes. */

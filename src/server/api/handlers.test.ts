@@ -218,6 +218,23 @@ test("B14: a new security key replaces the old one at once", async () => {
   expect(await securityKeys.judge(second, 2)).toBeUndefined();
 });
 
+test("who lets people in or shuts them out is in the audit, and no secret is", async () => {
+  const made = await client.call(SERVER_ROUTES.createToken, { body: { name: "build" } });
+  await client.call(SERVER_ROUTES.revokeToken, { params: { tokenId: made.tokenId } });
+  const { securityKey } = await client.call(SERVER_ROUTES.regenerateSecurityKey);
+
+  const { rows } = await client.call(SERVER_ROUTES.listAudit, { query: { limit: 3 } });
+
+  expect(rows).toMatchObject([
+    { action: "regenerate-security-key", who: "local" },
+    { action: "revoke-token", subject: made.tokenId, before: expect.stringContaining("build") },
+    { action: "create-token", subject: made.tokenId, after: expect.stringContaining("build") },
+  ]);
+  for (const secret of [made.token, securityKey]) {
+    expect(JSON.stringify(rows)).not.toContain(secret);
+  }
+});
+
 test("C3: a deployment is paused through the API, says so, and leaves a row for the auditor", async () => {
   await client.call(SERVER_ROUTES.replaceOffices, { body: { offices: [CENTRAL, NORTH] } });
   const { deploymentId } = await client.call(SERVER_ROUTES.deploy, {

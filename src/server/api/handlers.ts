@@ -64,13 +64,8 @@ export function createServerHandlers(api: ServerApi): Handlers {
     ...profileHandlers(api),
     ...storageHandlers(api),
     ...uploadHandlers(api),
-    regenerateSecurityKey: async () => ({
-      securityKey: await database.securityKeys.regenerate(wallMs()),
-    }),
+    ...accessHandlers(api),
     ...webhookHandlers(api),
-    listTokens: () => ({ tokens: [...database.tokens.list()] }),
-    createToken: ({ body }) => database.tokens.create(body, wallMs()),
-    revokeToken: ({ params }) => database.tokens.revoke(params.tokenId),
   };
 }
 
@@ -116,16 +111,62 @@ function originHandlers(
   };
 }
 
-function webhookHandlers({
-  webhooks,
-}: ServerApi): Pick<
+/** Who may enrol, and who may use the API. What is secret is in no audit row. */
+function accessHandlers(
+  api: ServerApi,
+): Pick<Handlers, "regenerateSecurityKey" | "listTokens" | "createToken" | "revokeToken"> {
+  const { tokens, securityKeys } = api.database;
+  return {
+    regenerateSecurityKey: async ({ caller }) => {
+      const securityKey = await securityKeys.regenerate(api.wallMs());
+      await record(api, { action: "regenerate-security-key", subject: "" }, caller);
+      return { securityKey };
+    },
+    listTokens: () => ({ tokens: [...tokens.list()] }),
+    createToken: async ({ body, caller }) => {
+      const made = await tokens.create(body, api.wallMs());
+      const { token: _, ...after } = made;
+      await record(api, { action: "create-token", subject: made.tokenId, after }, caller);
+      return made;
+    },
+    revokeToken: async ({ params, caller }) => {
+      const before = await tokens.revoke(params.tokenId);
+      await record(api, { action: "revoke-token", subject: before.tokenId, before }, caller);
+      return before;
+    },
+  };
+}
+
+/** Leaves an audit row, once what it says has been done. */
+async function record(
+  { command }: ServerApi,
+  what: Omit<Extract<Command, { kind: "record" }>, "kind">,
+  caller: Caller,
+): Promise<void> {
+  const answer = await command({ kind: "record", ...what }, caller);
+  if (answer.kind !== "recorded") throw refusal(answer);
+}
+
+function webhookHandlers(
+  api: ServerApi,
+): Pick<
   Handlers,
   "listWebhooks" | "addWebhook" | "removeWebhook" | "testWebhook" | "listDeliveries"
 > {
+  const { webhooks } = api;
   return {
     listWebhooks: () => ({ webhooks: webhooks.list() }),
-    addWebhook: ({ body }) => webhooks.add(body),
-    removeWebhook: ({ params }) => webhooks.remove(params.webhookId),
+    addWebhook: async ({ body, caller }) => {
+      const made = await webhooks.add(body);
+      const { secret: _, ...after } = made;
+      await record(api, { action: "add-webhook", subject: made.webhookId, after }, caller);
+      return made;
+    },
+    removeWebhook: async ({ params, caller }) => {
+      const before = await webhooks.remove(params.webhookId);
+      await record(api, { action: "remove-webhook", subject: before.webhookId, before }, caller);
+      return before;
+    },
     testWebhook: ({ params }) => webhooks.test(params.webhookId),
     listDeliveries: async ({ params, query }) => {
       const { entries, ...page } = selectPage(

@@ -97,15 +97,17 @@ export type PlannedFault = {
  * Draws what goes wrong within a time.
  *
  * @param isPossible - Which faults there can be at all; without it all of the weather's.
+ * @param more - What else can go wrong in this world.
  */
 export function drawWeather(
   prng: Prng,
   weather: Weather,
   duringUs: number,
   isPossible: (fault: Fault) => boolean = () => true,
+  more: readonly Fault[] = [],
 ): readonly PlannedFault[] {
   const { faults, min, max } = WEATHERS[weather];
-  const possible = faults.filter(isPossible);
+  const possible = [...faults.filter(isPossible), ...more];
   const count = possible.length === 0 ? 0 : min + prng.below(max - min + 1);
   return Array.from({ length: count }, () => {
     const fault = pick(prng, possible);
