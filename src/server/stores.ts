@@ -103,7 +103,7 @@ export class Stores {
 
   async close(): Promise<void> {
     await this.#gateway?.close();
-    await this.#filler.idle();
+    // A copy of gigabytes is not waited for: it is begun anew.
     await this.fileStorage.close();
   }
 }
