@@ -1,9 +1,17 @@
 import { basename, resolve } from "node:path";
 import type { Command } from "commander";
+import {
+  type BranchCacheMode,
+  netshCommands,
+  type PlanProblem,
+  planProblem,
+  powerShellCommands,
+  STATUS_COMMANDS,
+} from "../../branchcache/windows-service.ts";
 import type { DownloadReport } from "../../peerdist/branchcache-program.ts";
 import type { GetResult } from "../../peerdist/get.ts";
 import { OperatorError } from "../../runtime/operator-error.ts";
-import { addCommand, type CommandHost } from "../command.ts";
+import { addCommand, type CommandHost, wholeNumber } from "../command.ts";
 import { untilInterrupted } from "../interruption.ts";
 import { downloadByBranchCache, runTheHostedCache, runThePeer } from "../peerdist-parts.ts";
 import {
@@ -25,6 +33,7 @@ export function addBranchCacheCommands(program: Command, host: CommandHost): voi
     .command("branchcache")
     .description("Fetch and share files as Windows does with BranchCache.");
   addGetCommand(branchcache, host);
+  addWindowsCommand(branchcache, host);
   addCommand<SettingsOptions & WithParent>(branchcache, host, {
     usage: "peer",
     description: "Serve the cache to the subnet until it is told to end (Ctrl-C, SIGTERM).",
@@ -101,6 +110,68 @@ function addGetCommand(branchcache: Command, host: CommandHost): void {
       return stay ? { json: undefined, text: "" } : { json: report, text: reportText(report) };
     },
   });
+}
+
+type WindowsOptions = {
+  readonly mode: BranchCacheMode;
+  readonly hostedServer?: readonly string[];
+  readonly maxAge?: number;
+  readonly diskPercent?: number;
+  readonly netsh?: true;
+};
+
+function addWindowsCommand(branchcache: Command, host: CommandHost): void {
+  addCommand<WindowsOptions>(branchcache, host, {
+    usage: "windows",
+    description: "Show the commands that bring the BranchCache service of Windows to a mode.",
+    examples: [
+      "branchline branchcache windows --mode distributed --max-age 28",
+      "branchline branchcache windows --mode hosted --hosted-server cache.example --netsh",
+    ],
+    options: [
+      {
+        flags: "--mode <mode>",
+        description: "how the device takes part",
+        choices: ["distributed", "hosted", "local", "disabled"],
+        required: true,
+      },
+      {
+        flags: "--hosted-server <host>",
+        description: "a hosted cache; repeatable",
+        repeated: true,
+      },
+      {
+        flags: "--max-age <days>",
+        description: "the greatest age of a segment",
+        parse: wholeNumber(1, 36_500),
+      },
+      {
+        flags: "--disk-percent <number>",
+        description: "how much of its disk the cache may take",
+        parse: wholeNumber(1, 100),
+      },
+      { flags: "--netsh", description: "for Windows 7, which has no cmdlets for it" },
+    ],
+    run: ({ options }) => {
+      const { mode, hostedServer = [], maxAge, diskPercent } = options;
+      const plan = {
+        mode,
+        hostedServers: hostedServer,
+        ...(maxAge === undefined ? {} : { maxAgeDays: maxAge }),
+        ...(diskPercent === undefined ? {} : { diskPercent }),
+      };
+      const problem = planProblem(plan);
+      if (problem !== undefined) throw planError(problem);
+      const commands = options.netsh === true ? netshCommands(plan) : powerShellCommands(plan);
+      return { json: { commands, status: STATUS_COMMANDS }, text: commands.join("\n") };
+    },
+  });
+}
+
+function planError(problem: PlanProblem): OperatorError {
+  return problem.kind === "no-hosted-server"
+    ? new OperatorError("usage-hosted-server", "Hosted mode needs a hosted cache: --hosted-server.")
+    : new OperatorError("usage-hosted-server", `${problem.host} is no name of a hosted cache.`);
 }
 
 function readUrl(address: string): URL {
