@@ -240,7 +240,7 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
   }
 
   /** The parts, for views of many of them at once, which change nothing. */
-  get parts(): Pick<Parts, "roster" | "rollout" | "publications"> {
+  get parts(): Pick<Parts, "roster" | "rollout" | "publications" | "profiles"> {
     return this.#parts;
   }
 

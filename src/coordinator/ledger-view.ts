@@ -13,7 +13,10 @@ export type LedgerStanding = LedgerRow & {
   readonly content: ContentRow;
   readonly type: OfficeType;
   readonly parent?: string;
-  /** What may come in: one copy; for an office that does not share, one for each device. */
+  /**
+   * What may come in: one copy, and one for each device that a profile has set apart; for an office
+   * that does not share, one for each device.
+   */
   readonly boundBytes: number;
   /** `wanBytes` over the size of the content. */
   readonly copies: number;
@@ -28,7 +31,7 @@ export type LedgerStanding = LedgerRow & {
 };
 
 /** What the ledger is read from. */
-export type LedgerParts = Pick<Parts, "publications" | "rollout" | "roster">;
+export type LedgerParts = Pick<Parts, "publications" | "rollout" | "roster" | "profiles">;
 
 /** A row of the ledger, whose standing is worked out when it is asked for. */
 export type LedgerEntry = {
@@ -56,7 +59,8 @@ export function ledgerEntries(parts: LedgerParts, contentId?: ContentId): readon
           standing: () => {
             known ??= contentView(parts, content);
             const office = roster.offices.get(row.office);
-            const given = { office, holders: known.holders.get(row.office) ?? 0 };
+            const holders = known.holders.get(row.office) ?? 0;
+            const given = { office, holders, apart: known.apart.get(row.office) ?? 0 };
             return { ...standing(row, content, given), ...lineBusy(known.rvps.get(row.office)) };
           },
         }));
@@ -86,6 +90,8 @@ export function holdersByOffice(
 type ContentView = {
   readonly holders: ReadonlyMap<string, number>;
   readonly rvps: ReadonlyMap<string, ProgressRow>;
+  /** How many devices of each office that have reported fetch for themselves alone (PF4). */
+  readonly apart: ReadonlyMap<string, number>;
 };
 
 function contentView(parts: LedgerParts, { contentId }: ContentRow): ContentView {
@@ -96,7 +102,23 @@ function contentView(parts: LedgerParts, { contentId }: ContentRow): ContentView
     holders: holdersByOffice(parts, contentId),
     // The first counts, as elsewhere, where several say that they fetch for an office.
     rvps: new Map(claimants.toReversed().map((progress) => [progress.office, progress])),
+    apart: apartByOffice(parts, contentId),
   };
+}
+
+function apartByOffice(
+  { profiles, rollout, roster }: LedgerParts,
+  contentId: ContentId,
+): ReadonlyMap<string, number> {
+  const apart = new Map<string, number>();
+  // Where no profile sets anybody apart nobody has to be looked at.
+  if (!profiles.setsApart) return apart;
+  for (const { deviceId, office } of rollout.progressOf(contentId).values()) {
+    const device = roster.device(deviceId);
+    if (device === undefined || profiles.takesPart(device)) continue;
+    apart.set(office, (apart.get(office) ?? 0) + 1);
+  }
+  return apart;
 }
 
 function standing(
@@ -105,14 +127,16 @@ function standing(
   given: {
     readonly office: { readonly type: OfficeType; readonly parent?: string } | undefined;
     readonly holders: number;
+    readonly apart: number;
   },
 ): LedgerStanding {
-  const { office, holders } = given;
+  const { office, holders, apart } = given;
   const { sizeBytes } = content;
   // An office that is in no topology any more is judged as one that shares.
   const type = office?.type ?? "default";
-  const alone = type === "vpn" || row.office === NO_OFFICE;
-  const boundBytes = alone ? sizeBytes * row.devices : sizeBytes;
+  const sharing = type !== "vpn" && row.office !== NO_OFFICE;
+  const others = row.devices > apart || apart === 0 ? 1 : 0;
+  const boundBytes = sizeBytes * (sharing ? others + apart : row.devices);
   const isCentral = office !== undefined && office.parent === undefined;
   return {
     ...row,

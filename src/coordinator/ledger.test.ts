@@ -88,6 +88,23 @@ test("D3: an office that does not share has room for a copy a device", () => {
   expect(row("VPN")?.alarm).toBe(true);
 });
 
+test("D3, PF4: devices that a profile has set apart have room for a copy each", () => {
+  const [mate, apart] = [world.join("10.1.0.6"), world.join("10.1.0.7")];
+  const storage = { storageId: "s", kind: "directory", location: "/srv", details: {} } as const;
+  world.command({ kind: "set-file-storage", storage });
+  world.command({ kind: "create-profile", name: "Kiosk", values: { mode: "disabled" } });
+  report(mate, { wanInBytes: 1_000, state: "complete" });
+  report(apart, { originInBytes: 1_000, state: "complete" });
+  expect(row("North")).toMatchObject({ boundBytes: 1_000, alarm: true });
+
+  const devices = [apart.deviceId];
+  world.command({ kind: "publish-profile", name: "Kiosk", add: { devices } });
+  expect(row("North")).toMatchObject({ boundBytes: 2_000, alarm: false });
+
+  world.command({ kind: "publish-profile", name: "Kiosk", add: { offices: ["North"] } });
+  expect(row("North")).toMatchObject({ boundBytes: 2_000, alarm: false });
+});
+
 test("D3: saved is what each holder at and below a link would have carried over it besides", () => {
   const mates = [world.join("10.1.0.6"), world.join("10.1.0.7")];
   report(north, { wanInBytes: 1_000, state: "complete" });

@@ -1,4 +1,4 @@
-import { type ProfileInForce, sameValue } from "../wire/profile.ts";
+import { type ProfileInForce, type ProfileMode, sameValue } from "../wire/profile.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import {
   byOrder,
@@ -91,10 +91,14 @@ export class Profiles {
     this.#known.clear();
   }
 
+  /** Whether any profile that is published may have a device take no part. */
+  get setsApart(): boolean {
+    return this.#published.some(({ row }) => isApart(row.values.mode));
+  }
+
   /** Whether a device serves others and asks them, as far as profiles say. */
   takesPart(device: Pick<DeviceRow, "deviceId" | "office">): boolean {
-    const mode = this.valuesFor(device).mode?.value;
-    return mode !== "local" && mode !== "disabled";
+    return !isApart(this.valuesFor(device).mode?.value);
   }
 
   /** What a device said last of the values in force on it; absent where it never did. */
@@ -126,4 +130,9 @@ export class Profiles {
     const { upwards, isInGroup } = this.#sources;
     return { deviceId, offices: upwards(office), isInGroup: (name) => isInGroup(name, deviceId) };
   }
+}
+
+/** Whether devices of a mode ask no other device and serve none (PF4). */
+function isApart(mode: ProfileMode | undefined): boolean {
+  return mode === "local" || mode === "disabled";
 }
