@@ -4,6 +4,8 @@ import { ALONE } from "./alone.ts";
 import { API } from "./api.ts";
 import { BAD_PEER } from "./bad-peer.ts";
 import { BRANCHCACHE_FUZZ } from "./branchcache-fuzz.ts";
+import { BRANCHCACHE_HASH } from "./branchcache-hash.ts";
+import { BRANCHCACHE_HOSTED } from "./branchcache-hosted.ts";
 import { DISK_FULL } from "./disk-full.ts";
 import { LAN } from "./lan.ts";
 import { LINK } from "./link.ts";
@@ -50,4 +52,6 @@ export const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["told", TOLD],
   ["api", API],
   ["branchcache-fuzz", BRANCHCACHE_FUZZ],
+  ["branchcache-hash", BRANCHCACHE_HASH],
+  ["branchcache-hosted", BRANCHCACHE_HOSTED],
 ]);

@@ -9,7 +9,7 @@ import { type BenchDefaults, OPTIONS_HELP, readCommandLine } from "./options.ts"
 import { Stage } from "./stage.ts";
 
 /** How wide the names are in the help. */
-const NAME_WIDTH = 16;
+const NAME_WIDTH = 18;
 
 /** How many devices most benches have at most, and how many more copies they write. */
 const DEVICES = 17;

@@ -80,6 +80,8 @@ export function obey(parts: Parts, command: Command, by: By, outbox: Coordinator
       return publishContent(parts, command, by, outbox);
     case "pardon":
       return pardon(parts, command.deviceId, by, outbox);
+    case "trim-audit":
+      return trimAudit(parts, command, by, outbox);
     case "record":
       return record(parts, command, by, outbox);
     default:
@@ -108,6 +110,19 @@ function changeOrigins(
 
 function originOf({ originKind, location }: Extract<Command, { kind: "add-origin" }>) {
   return { ...(originKind === undefined ? {} : { kind: originKind }), location };
+}
+
+/** What was removed stays known in a row of its own. */
+function trimAudit(
+  { audit }: Parts,
+  { beforeMs, rows, oldestMs }: Extract<Command, { kind: "trim-audit" }>,
+  { who, wallMs }: By,
+  outbox: CoordinatorOutbox,
+): Answer {
+  outbox.persist({ kind: "audit-trim", beforeMs });
+  const before = { rows, oldestMs, beforeMs };
+  audit.write({ atMs: wallMs, who, action: "audit-trim", subject: "", before }, outbox);
+  return { kind: "audit-trimmed" };
 }
 
 function record(

@@ -122,6 +122,13 @@ export type Command =
     }
   /** Trusts a shunned device again, and forgets what was said against it. */
   | { readonly kind: "pardon"; readonly deviceId: string }
+  /** Forgets what operators did before a time: so many rows, the oldest from then. */
+  | {
+      readonly kind: "trim-audit";
+      readonly beforeMs: number;
+      readonly rows: number;
+      readonly oldestMs: number;
+    }
   /** Leaves an audit row for a change that was made outside the coordinator. */
   | {
       readonly kind: "record";
@@ -170,6 +177,7 @@ export type Answer =
   | { readonly kind: "file-storage-changed"; readonly storage?: FileStorageRow }
   | { readonly kind: "content-published" }
   | { readonly kind: "pardoned" }
+  | { readonly kind: "audit-trimmed" }
   | { readonly kind: "recorded" }
   | { readonly kind: "explained"; readonly part: ExplanationPart }
   /** A device did not answer a question: it is not there, it went, it was too slow, or too busy. */

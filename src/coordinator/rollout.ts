@@ -196,8 +196,9 @@ export class Rollout {
       intake: intakeOf(before, row),
       newcomer,
     });
-    if (before !== undefined) this.#unsaved.delete(before);
-    this.#unsaved.add(row);
+    const wasUnsaved = before !== undefined && this.#unsaved.delete(before);
+    // A device that is back says again what it has: that is known, and not written again.
+    if (wasUnsaved || before === undefined || !isSame(before, row)) this.#unsaved.add(row);
     const complete = row.state === "complete";
     if (complete) this.#unjudged.add(said.contentId);
     const changed = complete !== (before?.state === "complete") || newcomer;
@@ -275,6 +276,22 @@ export class Rollout {
 function baseOf(before: ProgressRow | undefined, bootId: number): Counters {
   if (before === undefined) return NO_BYTES;
   return before.bootId === bootId ? before.base : totalOf(before);
+}
+
+/** Whether two rows say the same, whatever start of the device they count from. */
+function isSame(before: ProgressRow, after: ProgressRow): boolean {
+  const plain = (row: ProgressRow) => [
+    ...[row.state, row.pieces, row.piecesHeld, row.heldBytes, row.office, row.rvp, row.problem],
+    ...Object.values(totalOf(row)),
+  ];
+  const [was, is] = [plain(before), plain(after)];
+  const sameStart = before.bootId === after.bootId;
+  // What came from far is counted from the start of the device on.
+  const far = sameStart ? before.farInBytes : [];
+  return (
+    is.every((value, at) => value === was[at]) &&
+    JSON.stringify(far) === JSON.stringify(after.farInBytes)
+  );
 }
 
 /** What a report adds to what was known of the device: counters that fall add nothing. */

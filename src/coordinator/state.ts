@@ -296,6 +296,8 @@ export type Change =
   /** Adds a row, or replaces the one of its device. */
   | { readonly kind: "profile-report-put"; readonly report: ProfileReportRow }
   | { readonly kind: "audit-add"; readonly row: AuditRow }
+  /** Removes the rows of what operators did before a time, in milliseconds since 1970. */
+  | { readonly kind: "audit-trim"; readonly beforeMs: number }
   /** Adds a row, or replaces the one of its content and device. */
   | { readonly kind: "progress-put"; readonly progress: ProgressRow }
   /** Adds a row, or replaces the one of its content and office. */

@@ -294,6 +294,7 @@ function applied(state: CoordinatorState, change: Change): CoordinatorState {
     }
     case "topology-change-add":
     case "audit-add":
+    case "audit-trim":
       return state;
     case "progress-put":
       return { ...state, progress: put(state.progress, change.progress, sameProgress) };

@@ -68,6 +68,9 @@ async function applyChange(
       return await addTopologyChange(transaction, change.row);
     case "audit-add":
       return await addAudit(transaction, change.row);
+    case "audit-trim":
+      await transaction.deleteFrom("audit").where("at_ms", "<", change.beforeMs).execute();
+      return;
     case "origins-replace":
       return await replaceOrigins(transaction, change.origins);
     case "file-storage-set":

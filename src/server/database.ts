@@ -13,6 +13,7 @@ import { openingError } from "./database-errors.ts";
 import { type DatabasePlace, placeText } from "./database-place.ts";
 import { loadState } from "./load.ts";
 import { Patience, type Watch } from "./patience.ts";
+import { packProgress } from "./progress-packs.ts";
 import type { Tables } from "./schema.ts";
 import { SecurityKeys } from "./security-keys.ts";
 import { UploadRows } from "./storage/upload-rows.ts";
@@ -175,6 +176,54 @@ export class ServerDatabase {
   /** What operators did, the newest first; `after`: behind the row of this id. */
   audit(limit: number, after?: string): ReturnType<typeof auditPage> {
     return auditPage(this.#kysely, limit, after);
+  }
+
+  /** How many rows of progress each content has that are not packed. */
+  async looseProgress(): Promise<readonly { contentId: string; rows: number }[]> {
+    const found = await this.#patience.until(() =>
+      this.#kysely
+        .selectFrom("progress")
+        .select(["content_id", ({ fn }) => fn.countAll().as("rows")])
+        .groupBy("content_id")
+        .execute(),
+    );
+    return found.map(({ content_id, rows }) => ({ contentId: content_id, rows: Number(rows) }));
+  }
+
+  /** Packs the rows of progress of a content; gives how many. */
+  packProgress(contentId: string, wallMs: number): Promise<number> {
+    const packed = this.#applying.then(() =>
+      this.#patience.until(() =>
+        this.#kysely.transaction().execute(async (transaction) => {
+          // What a server that has been replaced packs would be older than what is there.
+          const mark = await readMark(transaction);
+          if (mark?.epoch !== this.#epoch || mark.batch !== this.#batch) {
+            throw takenOver(this.#place);
+          }
+          return await packProgress(transaction, contentId, wallMs);
+        }),
+      ),
+    );
+    this.#applying = packed.then(
+      () => {},
+      () => {},
+    );
+    return packed;
+  }
+
+  /** How many rows of what operators did are older, and from when the oldest is. */
+  async auditBefore(
+    beforeMs: number,
+  ): Promise<{ readonly rows: number; readonly oldestMs: number } | undefined> {
+    const found = await this.#patience.until(() =>
+      this.#kysely
+        .selectFrom("audit")
+        .select(({ fn }) => [fn.countAll().as("rows"), fn.min("at_ms").as("oldest")])
+        .where("at_ms", "<", beforeMs)
+        .executeTakeFirst(),
+    );
+    const rows = Number(found?.rows ?? 0);
+    return rows === 0 ? undefined : { rows, oldestMs: Number(found?.oldest ?? 0) };
   }
 
   async close(): Promise<void> {

@@ -27,6 +27,7 @@ import type {
 import type { PortMap } from "../wire/profile.ts";
 import { parseCounters } from "./counters.ts";
 import { loadProfiles } from "./profile-storage.ts";
+import { unpacked } from "./progress-packs.ts";
 import type { Tables } from "./schema.ts";
 
 /** Reads everything that the coordinator begins with. The rows are what `applyChanges` wrote. */
@@ -62,7 +63,7 @@ export async function loadState(
     .selectAll()
     .orderBy("created_at_ms")
     .execute();
-  const progress = await database.selectFrom("progress").selectAll().execute();
+  const progress = await loadProgress(database);
   const keys = await database.selectFrom("offices").select(["name", "key"]).execute();
   const origins = await database.selectFrom("origins").selectAll().orderBy("position").execute();
   const ledger = await database.selectFrom("ledger").selectAll().execute();
@@ -83,7 +84,7 @@ export async function loadState(
     contents: contents.map(contentOf),
     offices: await loadOffices(database),
     deployments: deployments.map(deploymentOf),
-    progress: progress.map(progressOf),
+    progress,
     officeKeys: new Map(
       keys.flatMap(({ name, key }) => (key === null ? [] : [[name, Uint8Array.from(key)]])),
     ),
@@ -97,6 +98,16 @@ export async function loadState(
     ...(await loadProfiles(database)),
     ...(storage === undefined ? {} : { fileStorage: storageOf(storage) }),
   };
+}
+
+/** All rows, the packed ones too; of a device that has reported since, what it reported. */
+async function loadProgress(database: Kysely<Tables>): Promise<readonly ProgressRow[]> {
+  const rows = (await database.selectFrom("progress").selectAll().execute()).map(progressOf);
+  const loose = new Set(rows.map(({ contentId, deviceId }) => `${contentId} ${deviceId}`));
+  for await (const row of unpacked(database)) {
+    if (!loose.has(`${row.content_id} ${row.device_id}`)) rows.push(progressOf(row));
+  }
+  return rows;
 }
 
 async function loadOffices(database: Kysely<Tables>): Promise<OfficesState> {

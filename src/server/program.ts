@@ -1,6 +1,6 @@
 import { networkInterfaces } from "node:os";
 import type { Logger } from "pino";
-import type { CoordinatorInput, CoordinatorOutbox } from "../coordinator/contract.ts";
+import type { Command, CoordinatorInput, CoordinatorOutbox } from "../coordinator/contract.ts";
 import { Coordinator } from "../coordinator/coordinator.ts";
 import type { Change, CoordinatorState } from "../coordinator/state.ts";
 import { offsetPorts, type PortTable, SERVER_PORTS, singlePort } from "../effects/channels.ts";
@@ -23,6 +23,7 @@ import { ServerDatabase } from "./database.ts";
 import { databasePlace } from "./database-place.ts";
 import { serverFiles } from "./files.ts";
 import { judgeManifest } from "./manifest-judge.ts";
+import { RETENTION, retainDaily } from "./retention.ts";
 import type { ServerSettings } from "./settings.ts";
 import { gatewayPort, Stores } from "./stores.ts";
 import { Transport } from "./transport.ts";
@@ -112,11 +113,28 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     void serving.refresh();
   }, WALL_CLOCK_MS);
   stack.defer(() => clearInterval(clock));
+  stack.use(dailyRetention(parts, settings, coordinator));
   brain.start();
   log.info({ organisation: certificates.organisation }, "server-started");
   await aborted(ending);
   log.info({}, "server-stopped");
   if (failure.signal.aborted) throw failure.signal.reason;
+}
+
+/** Looks once a day for what is old, in the server's own name. */
+function dailyRetention(
+  { database, answers, tell, log }: Parts,
+  { retention: settings }: ServerSettings,
+  coordinator: Coordinator,
+): Disposable {
+  const command = (given: Command) => answers.ask(tell, given, RETENTION);
+  return retainDaily(
+    { coordinator, database, settings, command },
+    {
+      onDone: (retained) => log.info(retained, "retention-done"),
+      onFault: (error) => log.warn({ err: error }, "retention-failed"),
+    },
+  );
 }
 
 /** The database, which says when it goes away and is back. */

@@ -3,6 +3,7 @@ import type { Migration } from "kysely/migration";
 import { add, type Counters } from "../coordinator/state.ts";
 import { API_MIGRATION, type ApiTables } from "./schema-api.ts";
 import { DEPLOYMENTS_MIGRATION, type DeploymentTables } from "./schema-deployments.ts";
+import { INSIGHT_MIGRATION, type InsightTables } from "./schema-insight.ts";
 import { type PortsColumn, PROFILES_MIGRATION, type ProfileTables } from "./schema-profiles.ts";
 import { STORAGE_MIGRATION, type StorageTables } from "./schema-storage.ts";
 
@@ -13,7 +14,8 @@ import { STORAGE_MIGRATION, type StorageTables } from "./schema-storage.ts";
 export type Tables = ApiTables &
   DeploymentTables &
   ProfileTables &
-  StorageTables & {
+  StorageTables &
+  InsightTables & {
     organisation: {
       /** Always 1: there is one row. */
       id: number;
@@ -162,6 +164,7 @@ export const TABLE_KEYS: {
   device_groups: ["name"],
   audit: ["epoch", "number"],
   progress: ["content_id", "device_id"],
+  progress_packs: ["content_id", "part"],
   ledger: ["content_id", "office"],
   origins: ["location"],
   file_storage: ["storage_id"],
@@ -223,6 +226,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   },
   "0007-storage": STORAGE_MIGRATION,
   "0008-profiles": PROFILES_MIGRATION,
+  "0009-insight": INSIGHT_MIGRATION,
 };
 
 async function createOrganisation({ schema }: Kysely<unknown>): Promise<void> {

@@ -55,6 +55,10 @@ export type ServerSettings = {
     /** How long an upload is kept to which nothing comes. */
     readonly uploadHours: number;
   };
+  readonly retention: {
+    readonly auditDays: number;
+    readonly progressDays: number;
+  };
   readonly log: { readonly level: "trace" | "debug" | "info" | "warn" | "error" };
 };
 
@@ -223,6 +227,30 @@ export const SERVER_SETTINGS: SettingsSchema<ServerSettings> = {
           extremes:
             "With a short time what came over a weak line is sent again; with a long one what nobody " +
             "goes on with takes room.",
+        },
+      ),
+    },
+    retention: {
+      auditDays: integerSetting(
+        { minimum: 1, maximum: 36_500, default: 730 },
+        {
+          description:
+            "For how long it is kept what operators did. What is removed is counted in a row that stays.",
+          unit: "days",
+          extremes:
+            "With a short time nobody can say any more who did what; a long one takes room.",
+        },
+      ),
+      progressDays: integerSetting(
+        { minimum: 0, maximum: 36_500, default: 30 },
+        {
+          description:
+            "After how long what devices reported of a content is packed, once all its deployments " +
+            "are over. Nothing is lost by it: it takes a seventh of the room.",
+          unit: "days",
+          extremes:
+            "Packed at once, rows of devices that are still on the move are packed again each day; " +
+            "never packed, each content takes 320 bytes for each device.",
         },
       ),
     },

@@ -99,6 +99,7 @@ export class SimDatabase {
       case "topology-change-add":
       case "file-storage-set":
       case "audit-add":
+      case "audit-trim":
         // Nobody in a simulated world reads them.
         break;
       case "progress-put": {

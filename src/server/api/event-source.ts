@@ -101,6 +101,7 @@ export class EventSource {
         break;
       // Nobody watches these yet.
       case "audit-add":
+      case "audit-trim":
       case "group-put":
       case "group-remove":
       case "topology-change-add":
