@@ -1,5 +1,4 @@
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { closeSync, constants, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { equalBytes } from "../base/bytes.ts";
 import { blockCount, blockLength } from "../branchcache/content-information.ts";
@@ -8,7 +7,9 @@ import type { HeldSegment, Holdings, StoredBlock } from "../branchcache/holdings
 import type { OfferedShape } from "../branchcache/hosted-cache-types.ts";
 import { digest, SCHEME_V1, SCHEME_V2 } from "../branchcache/scheme.ts";
 import { branchCacheCrypto } from "./node-crypto.ts";
+import { ReadFiles } from "./read-files.ts";
 import { type BlockRow, type SegmentRow, StoreIndex } from "./store-index.ts";
+import { writeAllSync } from "./write-all.ts";
 
 /** How much a cache may hold, and for how long. */
 export type StoreLimits = {
@@ -37,6 +38,7 @@ export class BlockStore implements Holdings {
   readonly #folder: string;
   readonly #index: StoreIndex;
   readonly #limits: StoreLimits;
+  readonly #files = new ReadFiles();
   /** In the order in which they were first had: the oldest first. */
   readonly #segments = new Map<string, Entry>();
   #bytes = 0;
@@ -138,6 +140,7 @@ export class BlockStore implements Holdings {
     for (const { lengthBytes } of entry.blocks.values()) this.#bytes -= lengthBytes;
     this.#segments.delete(segmentId);
     this.#index.removeSegment(segmentId);
+    this.#files.forget(this.#path(segmentId));
     rmSync(this.#path(segmentId), { force: true });
   }
 
@@ -152,6 +155,7 @@ export class BlockStore implements Holdings {
   }
 
   close(): void {
+    this.#files.close();
     this.#index.close();
   }
 
@@ -172,9 +176,10 @@ export class BlockStore implements Holdings {
     const path = this.#path(entry.segmentId);
     const isFirst = entry.blocks.size === 0;
     if (isFirst) mkdirSync(join(this.#folder, entry.segmentId.slice(0, 2)), { recursive: true });
-    const file = openSync(path, isFirst ? "w" : "r+", 0o600);
+    // Made anew where somebody has removed it: the blocks that were in it are missed when read.
+    const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
-      writeSync(file, bytes, 0, bytes.length, placeOf(entry, blockIndex));
+      writeAllSync(file, bytes, placeOf(entry, blockIndex));
     } finally {
       closeSync(file);
     }
@@ -185,19 +190,8 @@ export class BlockStore implements Holdings {
     blockIndex: number,
     lengthBytes: number,
   ): Promise<Uint8Array | undefined> {
-    try {
-      const file = await open(this.#path(entry.segmentId), "r");
-      try {
-        const bytes = new Uint8Array(lengthBytes);
-        const read = await file.read(bytes, 0, lengthBytes, placeOf(entry, blockIndex));
-        return read.bytesRead === lengthBytes ? bytes : undefined;
-      } finally {
-        await file.close();
-      }
-    } catch {
-      // Gone, or its disk is: it will be fetched again.
-      return undefined;
-    }
+    const path = this.#path(entry.segmentId);
+    return await this.#files.read(path, placeOf(entry, blockIndex), lengthBytes);
   }
 
   #path(segmentId: string): string {

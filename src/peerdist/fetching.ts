@@ -193,11 +193,11 @@ class Fetching {
     const { version, lengthBytes, blockSizeBytes, secret, hashOfData, blockHashes } = segment;
     const keys = { secret, hashOfData, blockHashes };
     const segmentId = toHex(segment.id);
-    store.put(
-      { version, segmentId, lengthBytes, blockSizeBytes, keys },
-      blockIndex,
-      { kind: "plain", bytes, secret },
-      { others },
-    );
+    const shape = { version, segmentId, lengthBytes, blockSizeBytes, keys };
+    try {
+      store.put(shape, blockIndex, { kind: "plain", bytes, secret }, { others });
+    } catch {
+      // The cache's disk is full. What is wanted is the file, and that is written already.
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, createWriteStream, openSync, writeSync } from "node:fs";
+import { closeSync, createWriteStream, openSync } from "node:fs";
 import { access, mkdir, rename, rm } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { dirname } from "node:path";
@@ -21,6 +21,7 @@ import type { BlockStore } from "./block-store.ts";
 import { fetchSegments } from "./fetching.ts";
 import { branchCacheCrypto } from "./node-crypto.ts";
 import { askForFile, askForPlainFile, bodyOf, headerOf } from "./web-client.ts";
+import { writeAllSync } from "./write-all.ts";
 
 /** What is to be fetched, and how. */
 export type GetOptions = {
@@ -78,8 +79,25 @@ export async function getFile(options: GetOptions, signal: AbortSignal): Promise
     return { ...got, result: { file, seconds, ...got.result } };
   } catch (error) {
     await rm(part, { force: true });
-    throw error;
+    throw diskError(error, file);
   }
+}
+
+/** What a file system says, and no line does. */
+const DISK_CODES: ReadonlySet<string> = new Set(
+  "EACCES EDQUOT EFBIG EIO EISDIR ENAMETOOLONG ENOENT ENOSPC ENOTDIR EPERM EROFS".split(" "),
+);
+
+/** What the file system refused, as an operator can mend it; anything else as it is. */
+function diskError(error: unknown, file: string): unknown {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (!DISK_CODES.has(code)) return error;
+  return new OperatorError(
+    "file-not-written",
+    `${file} could not be written (${code}): check that its folder belongs to the account that ` +
+      "runs Branchline and that the disk has room.",
+    { cause: error },
+  );
 }
 
 type Outcome = {
@@ -140,6 +158,7 @@ async function plainly(
   try {
     await pipeline(response, createWriteStream(part), { signal });
   } catch (cause) {
+    if (diskError(cause, part) !== cause) throw cause;
     throw new OperatorError("branchcache-server-away", "The server broke off.", { cause });
   }
   const bytes = { own: 0, peer: 0, hosted: 0, server: sizeBytes };
@@ -161,7 +180,7 @@ async function inSegments(
       segments,
       range,
       onBlock: (offsetBytes, block, source) => {
-        writeSync(target, block, 0, block.length, offsetBytes);
+        writeAllSync(target, block, offsetBytes);
         bytes[source] += block.length;
       },
     },

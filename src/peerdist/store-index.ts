@@ -1,6 +1,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { OfferedShape } from "../branchcache/hosted-cache-types.ts";
 import { type BlockCipher, CIPHER_NUMBERS } from "../branchcache/retrieval-message.ts";
+import { OperatorError } from "../runtime/operator-error.ts";
 
 /** What is kept of a segment. */
 export type SegmentRow = OfferedShape & {
@@ -20,6 +21,7 @@ export type BlockRow = {
 const COMMIT_MS = 200;
 
 const SCHEMA = `
+  PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = NORMAL;
   CREATE TABLE IF NOT EXISTS segment (
@@ -50,9 +52,14 @@ export class StoreIndex {
   readonly #statements = new Map<string, StatementSync>();
   #commit: NodeJS.Timeout | undefined;
 
+  /** @throws OperatorError `branchcache-cache-in-use` or `branchcache-cache-unreadable`. */
   constructor(path: string) {
-    this.#database = new DatabaseSync(path);
-    this.#database.exec(SCHEMA);
+    try {
+      this.#database = new DatabaseSync(path);
+      this.#database.exec(SCHEMA);
+    } catch (cause) {
+      throw openError(path, cause);
+    }
   }
 
   /** All segments with their blocks, the oldest first. */
@@ -121,7 +128,12 @@ export class StoreIndex {
     if (this.#commit === undefined) return;
     clearTimeout(this.#commit);
     this.#commit = undefined;
-    this.#database.exec("COMMIT");
+    try {
+      this.#database.exec("COMMIT");
+    } catch {
+      // The disk is full: what the index lacks after a restart will be fetched again.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+    }
   }
 
   #statement(sql: string): StatementSync {
@@ -131,6 +143,26 @@ export class StoreIndex {
     this.#statements.set(sql, made);
     return made;
   }
+}
+
+/** SQLite's number for a database that another connection has. */
+const SQLITE_BUSY = 5;
+
+function openError(path: string, cause: unknown): OperatorError {
+  const number = cause instanceof Error && "errcode" in cause ? Number(cause.errcode) : 0;
+  if (number === SQLITE_BUSY) {
+    return new OperatorError(
+      "branchcache-cache-in-use",
+      `Another program uses ${path}: end it, or name another folder with --data.`,
+      { cause },
+    );
+  }
+  return new OperatorError(
+    "branchcache-cache-unreadable",
+    `${path} cannot be opened (${cause instanceof Error ? cause.message : String(cause)}): check ` +
+      "whose it is, or remove its folder, which holds nothing that cannot be fetched again.",
+    { cause },
+  );
 }
 
 const CIPHERS = Object.keys(CIPHER_NUMBERS) as readonly BlockCipher[];
