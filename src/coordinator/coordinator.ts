@@ -168,7 +168,7 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     if (input.kind === "wall-clock") this.#wallOffsetMs = input.wallMs - nowUs / 1_000;
     const now = this.#nowAt(nowUs);
     this.#apply(now, input, outbox);
-    const { roster, rollout, publications, policies, profileWords } = this.#parts;
+    const { roster, rollout, publications, policies, profiles, profileWords } = this.#parts;
     const { manifests, questions } = this.#parts;
     questions.expire(nowUs, outbox);
     rollout.onClock(now, outbox);
@@ -177,15 +177,17 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
     roster.directories.send(nowUs, outbox);
     policies.send(nowUs, outbox);
     profileWords.send(outbox);
+    profiles.save(nowUs, outbox);
     manifests.read(nowUs, outbox);
     if (roster.hasUnsaved) rollout.saveSoon(nowUs);
     rollout.save(now, outbox);
   }
 
   due(): Due {
-    const { roster, rollout, publications, policies, manifests, questions } = this.#parts;
-    const machines = [roster.directories, rollout, publications, policies, manifests, questions];
-    return machines.map((machine) => machine.due()).reduce(earlier);
+    const { roster, rollout, publications, policies, profiles, ...others } = this.#parts;
+    const { manifests, questions } = others;
+    const machines = [roster.directories, rollout, publications, policies, profiles];
+    return [...machines, manifests, questions].map((one) => one.due()).reduce(earlier);
   }
 
   /** All enrolled devices as an operator sees them, in the order of their enrolment. */
@@ -441,7 +443,7 @@ export class Coordinator implements Machine<CoordinatorInput, CoordinatorOutbox>
         onAccusation(this.#parts, session, message, now, outbox);
         break;
       case "profile-report":
-        onProfileReport(this.#parts, session, message, now, outbox);
+        onProfileReport(this.#parts, session, message, now);
         break;
       case "manifest-wanted":
         onManifestWanted(this.#parts, session, message, { nowUs: now.nowUs, outbox });

@@ -42,13 +42,12 @@ export function onProfileReport(
   { profiles }: Parts,
   { deviceId, bootId }: Session,
   { values, problems }: ProfileReport,
-  { wallMs: atMs }: Now,
-  outbox: CoordinatorOutbox,
+  { nowUs, wallMs: atMs }: Now,
 ): void {
   // One that has not said who it is may be turned away yet.
   if (bootId === undefined) return;
   const plain = problems.map((text) => plainText(text, PROFILE_PROBLEM_LENGTH_MAX));
-  profiles.onReport({ deviceId, values: plainValues(values), problems: plain, atMs }, outbox);
+  profiles.onReport({ deviceId, values: plainValues(values), problems: plain, atMs }, nowUs);
 }
 
 /** Says to the holder of an identity that was taken back what it may do, and keeps it for that. */

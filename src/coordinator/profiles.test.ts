@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { decodeMessage, encodeMessage, type ProfileWord } from "../wire/messages.ts";
 import type { ProfileValues } from "../wire/profile.ts";
 import { POLICY_DELAY_US } from "./policies.ts";
+import { PROFILE_REPORT_DELAY_US } from "./profiles.ts";
 import { emptyState } from "./state.ts";
 import { CONTENT, type Member, OFFICES, progress, World } from "./test-world.ts";
 
@@ -113,8 +114,12 @@ test("PF3: what a device reports is kept once, and is no more than it may be", (
   const values = { mode: { value: "local", profile: "\u202eevil" } } as const;
   const report = { kind: "profile-report", values, problems: ["a\u0007b"] } as const;
 
+  for (let round = 0; round < 100; round += 1) {
+    world.say(device, { ...report, problems: [`${round}`] });
+  }
   world.say(device, report);
   world.say(device, report);
+  world.runUntil(world.nowUs + PROFILE_REPORT_DELAY_US);
 
   const kept = world.changes.filter(({ kind }) => kind === "profile-report-put");
   expect(kept.length).toBe(1);

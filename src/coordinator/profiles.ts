@@ -1,3 +1,5 @@
+import type { Due } from "../base/machine.ts";
+import { MS } from "../base/units.ts";
 import { type ProfileInForce, type ProfileMode, sameValue } from "../wire/profile.ts";
 import type { CoordinatorOutbox } from "./contract.ts";
 import {
@@ -15,6 +17,9 @@ import type { DeviceRow } from "./state.ts";
 export const PROFILES_MAX = 256;
 export const PROFILE_TARGETS_MAX = 4_096;
 
+/** Reports are gathered for this long: a device may send them as often as it likes. */
+export const PROFILE_REPORT_DELAY_US: number = 200 * MS;
+
 /** What profiles have to be judged with. */
 export type ProfileSources = {
   /** An office and those above it, the nearest first. */
@@ -27,6 +32,9 @@ export class Profiles {
   readonly #sources: ProfileSources;
   readonly #rows = new Map<string, ProfileRow>();
   readonly #reports = new Map<string, ProfileReportRow>();
+  /** Devices whose reports have changed since they were last persisted, and when that is done. */
+  readonly #unsaved = new Set<string>();
+  #saveAtUs = Number.POSITIVE_INFINITY;
   /** Those that are published anywhere, in order; made anew when one changes. */
   #published: readonly PublishedProfile[] = [];
   /** What was worked out for a device, and in which office it was then. */
@@ -106,17 +114,32 @@ export class Profiles {
     return this.#reports.get(deviceId);
   }
 
-  /** Takes in what a device says is in force on it; says whether that is anything new. */
-  onReport(row: ProfileReportRow, outbox: CoordinatorOutbox): boolean {
+  /** Takes in what a device says is in force on it. */
+  onReport(row: ProfileReportRow, nowUs: number): void {
     const before = this.#reports.get(row.deviceId);
     const same =
       before !== undefined &&
       sameValue(before.values, row.values) &&
       sameValue(before.problems, row.problems);
-    if (same) return false;
+    if (same) return;
     this.#reports.set(row.deviceId, row);
-    outbox.persist({ kind: "profile-report-put", report: row });
-    return true;
+    this.#unsaved.add(row.deviceId);
+    this.#saveAtUs = Math.min(this.#saveAtUs, nowUs + PROFILE_REPORT_DELAY_US);
+  }
+
+  due(): Due {
+    return { atUs: this.#saveAtUs, reason: "profile reports" };
+  }
+
+  /** Persists what devices have reported, where it is time. */
+  save(nowUs: number, outbox: CoordinatorOutbox): void {
+    if (nowUs < this.#saveAtUs) return;
+    this.#saveAtUs = Number.POSITIVE_INFINITY;
+    for (const deviceId of this.#unsaved) {
+      const report = this.#reports.get(deviceId);
+      if (report !== undefined) outbox.persist({ kind: "profile-report-put", report });
+    }
+    this.#unsaved.clear();
   }
 
   #publish(): void {
