@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { DEVICE_PORTS, offsetPorts, SERVER_PORTS } from "../effects/channels.ts";
 import type { Address } from "../effects/network.ts";
 import type { Listening } from "../peer/profile-in-force.ts";
@@ -5,7 +6,9 @@ import { parseSocketAddress } from "../runtime/settings.ts";
 import type { PeerPorts } from "../transport/association-types.ts";
 import { decodeMessage } from "../wire/messages.ts";
 import type { PortMap, SetValue } from "../wire/profile.ts";
+import { agentFiles } from "./enrolment-file.ts";
 import type { AgentSettings } from "./settings.ts";
+import { rememberedFile } from "./store/memory.ts";
 
 const { discovery: DISCOVERY_PORT = 0 } = DEVICE_PORTS;
 
@@ -27,6 +30,20 @@ export function wantedListening(
   if (said === undefined) return { map: ownPortMap(settings) };
   const { value: map, profile } = said;
   return { map, ...(profile === undefined ? {} : { profile }) };
+}
+
+/**
+ * The ports of a profile on which the agent with this data folder is to listen from its next start
+ * on; `undefined` where none sets any, or none of it can be read.
+ */
+export function rememberedPorts(dataFolder: string): PortMap | undefined {
+  const file = rememberedFile(agentFiles(dataFolder).store, "profile");
+  try {
+    return profilePorts(new Uint8Array(readFileSync(file)))?.value;
+  } catch {
+    // It has not been told of any profile yet, or is not ours to read.
+    return undefined;
+  }
 }
 
 function profilePorts(bytes: Uint8Array | undefined): SetValue<PortMap> | undefined {

@@ -53,6 +53,7 @@ export const DEPLOYMENT_ROUTES = {
     summary: "Pauses, resumes, reprioritises, cancels or retries deployments, or parts of them.",
     body: SteeringInput,
     once: "kept",
+    ifMatch: true,
     status: 200,
     response: SteeringResult,
   }),

@@ -120,6 +120,8 @@ const deploymentFields = {
   priority: PriorityWord,
   /** Of deployments with one priority the lower place is served first. */
   place: Type.Integer(),
+  /** Rises with everything that operators change of it: what `If-Match` is about. */
+  revision: Type.Integer({ minimum: 1 }),
   ...scheduleFields,
   windows: Type.Array(Type.String()),
   runAction: Type.Boolean(),

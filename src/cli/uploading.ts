@@ -226,6 +226,7 @@ const PASSING: ReadonlySet<string> = new Set([
   "control-broken",
   "not-running",
   "database-away",
+  "storage-unusable",
   "upload-busy",
   "upload-offset",
   "upload-unknown",

@@ -45,6 +45,7 @@ export function deploy(
     ...schedule,
     runAction: command.runAction ?? false,
     directives: [],
+    revision: 1,
     createdAtMs: by.wallMs,
   };
   const { deploymentId: subject, directives: _, ...after } = row;

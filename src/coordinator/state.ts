@@ -120,6 +120,8 @@ export type DeploymentRow = Schedule & {
   readonly runAction: boolean;
   /** What operators have said of it since, in order. */
   readonly directives: readonly Directive[];
+  /** From 1; rises with everything that operators change of it. */
+  readonly revision: number;
   readonly createdAtMs: number;
   /** When all target devices that were enrolled had it for the first time. */
   readonly finishedAtMs?: number;

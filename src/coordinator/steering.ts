@@ -18,7 +18,7 @@ export function steer(parts: Parts, command: Steer, by: By, outbox: CoordinatorO
   if (wrong !== undefined) return wrong;
   const changed = found.rows.flatMap((row) => {
     const after = steered(parts, row, command, by.wallMs);
-    return after === row ? [] : [{ before: row, after }];
+    return after === row ? [] : [{ before: row, after: { ...after, revision: row.revision + 1 } }];
   });
   if (changed.some(({ after }) => after.directives.length > DIRECTIVES_MAX)) {
     const reason =

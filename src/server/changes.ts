@@ -190,6 +190,7 @@ async function putDeployment(
     windows_json: JSON.stringify(deployment.windows),
     run_action: deployment.runAction ? 1 : 0,
     directives_json: JSON.stringify(deployment.directives),
+    revision: deployment.revision,
     created_at_ms: deployment.createdAtMs,
     finished_at_ms: deployment.finishedAtMs ?? null,
     cancelled_at_ms: deployment.cancelledAtMs ?? null,

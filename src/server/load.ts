@@ -183,6 +183,7 @@ function deploymentOf(row: Selectable<Tables["deployments"]>): DeploymentRow {
     windows: JSON.parse(row.windows_json) as string[],
     runAction: row.run_action === 1,
     directives: JSON.parse(row.directives_json) as Directive[],
+    revision: row.revision,
     createdAtMs: row.created_at_ms,
     ...(row.finished_at_ms === null ? {} : { finishedAtMs: row.finished_at_ms }),
     ...(row.cancelled_at_ms === null ? {} : { cancelledAtMs: row.cancelled_at_ms }),

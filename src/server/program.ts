@@ -75,6 +75,7 @@ export async function runServer(settings: ServerSettings, options: RunOptions): 
     coordinator,
     database,
     epoch: state.epoch,
+    packages: stores.figures,
     webhooks: settings.webhooks,
     onFault: (error) => log.error({ err: error }, "webhook-fault"),
   });

@@ -17,7 +17,7 @@ export type InsightTables = {
   };
 };
 
-/** Makes them, and numbers what is said of a deployment. */
+/** Makes them. */
 export const INSIGHT_MIGRATION: Migration = {
   up: async ({ schema }: Kysely<unknown>) => {
     await schema
@@ -30,6 +30,16 @@ export const INSIGHT_MIGRATION: Migration = {
       .addColumn("packed", "bytea", (column) => column.notNull())
       .addColumn("packed_at_ms", "bigint", (column) => column.notNull())
       .addPrimaryKeyConstraint("progress_packs_key", ["content_id", "part"])
+      .execute();
+  },
+};
+
+/** Numbers what operators say of a deployment. */
+export const REVISIONS_MIGRATION: Migration = {
+  up: async ({ schema }: Kysely<unknown>) => {
+    await schema
+      .alterTable("deployments")
+      .addColumn("revision", "integer", (column) => column.notNull().defaultTo(1))
       .execute();
   },
 };

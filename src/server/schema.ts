@@ -3,7 +3,7 @@ import type { Migration } from "kysely/migration";
 import { add, type Counters } from "../coordinator/state.ts";
 import { API_MIGRATION, type ApiTables } from "./schema-api.ts";
 import { DEPLOYMENTS_MIGRATION, type DeploymentTables } from "./schema-deployments.ts";
-import { INSIGHT_MIGRATION, type InsightTables } from "./schema-insight.ts";
+import { INSIGHT_MIGRATION, type InsightTables, REVISIONS_MIGRATION } from "./schema-insight.ts";
 import { type PortsColumn, PROFILES_MIGRATION, type ProfileTables } from "./schema-profiles.ts";
 import { STORAGE_MIGRATION, type StorageTables } from "./schema-storage.ts";
 
@@ -94,6 +94,8 @@ export type Tables = ApiTables &
       run_action: number;
       /** What operators have said of it since. */
       directives_json: string;
+      /** Rises with everything that operators change of it. */
+      revision: ColumnType<number, number | undefined, number>;
       created_at_ms: number;
       finished_at_ms: ColumnType<number | null, number | null | undefined, number | null>;
       cancelled_at_ms: number | null;
@@ -227,6 +229,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   "0007-storage": STORAGE_MIGRATION,
   "0008-profiles": PROFILES_MIGRATION,
   "0009-insight": INSIGHT_MIGRATION,
+  "0010-revisions": REVISIONS_MIGRATION,
 };
 
 async function createOrganisation({ schema }: Kysely<unknown>): Promise<void> {

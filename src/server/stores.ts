@@ -3,6 +3,7 @@ import type { Coordinator } from "../coordinator/coordinator.ts";
 import type { Change } from "../coordinator/state.ts";
 import type { Identity } from "../runtime/identity/identity.ts";
 import type { Publisher } from "../runtime/publisher-key.ts";
+import type { PackageFigures } from "./api/metrics.ts";
 import type { ServerDatabase } from "./database.ts";
 import { serverFiles } from "./files.ts";
 import { judgeManifest } from "./manifest-judge.ts";
@@ -75,6 +76,14 @@ export class Stores {
     this.#log = parts.log;
   }
 
+  /** How many packages come, and how many bytes of them go. */
+  get figures(): PackageFigures {
+    return {
+      uploads: () => this.uploads.count,
+      sentBytes: () => this.#gateway?.sentBytes ?? 0,
+    };
+  }
+
   /** Takes in what has become durable. */
   onChanges(changes: readonly Change[]): void {
     this.#filler.onChanges(changes);
@@ -94,7 +103,7 @@ export class Stores {
 
   async close(): Promise<void> {
     await this.#gateway?.close();
-    await this.#filler.idle();
+    // A copy of gigabytes is not waited for: it is begun anew.
     await this.fileStorage.close();
   }
 }

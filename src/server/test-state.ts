@@ -93,6 +93,7 @@ export const DEPLOYMENT: DeploymentRow = {
   notAfterMs: 1_900_000_000_000,
   windows: ["Mon-Fri 18:00-06:00"],
   runAction: true,
+  revision: 3,
   directives: [{ kind: "pause", office: "North" }],
   createdAtMs: 1_800_000_000_004,
 };

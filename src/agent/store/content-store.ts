@@ -22,7 +22,7 @@ import { recoverDeliveries } from "./delivery.ts";
 import { diskProblem, errorCode, readFully, storeUnusable } from "./disk.ts";
 import { finishContent, recheckPiece } from "./finish.ts";
 import { HandleCache } from "./handle-cache.ts";
-import { Memory } from "./memory.ts";
+import { MEMORY, Memory } from "./memory.ts";
 import { PieceWriter } from "./piece-writer.ts";
 import { RecentPieces } from "./recent-pieces.ts";
 import { RunningChecks } from "./running-check.ts";
@@ -74,7 +74,7 @@ export class ContentStore implements StorageOutbox {
       await mkdir(deliveryFolder, { recursive: true });
       index = StoreIndex.open(folder);
       await recoverDeliveries(deliveryFolder);
-      const memory = await Memory.open(join(folder, "memory"));
+      const memory = await Memory.open(join(folder, MEMORY));
       const store = new ContentStore(options, index, memory);
       for (const content of await loadContents(folder, index, options.pinnedPublishers)) {
         store.#contents.set(content.contentId, content);

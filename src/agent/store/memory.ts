@@ -87,6 +87,9 @@ export class Memory {
   }
 }
 
+/** The folder within a store's folder. */
+export const MEMORY = "memory";
+
 /** How many names there may be. */
 export const NAMES_MAX = 64;
 
@@ -98,6 +101,15 @@ const NAME_BYTES_MAX = 100;
 
 /** Ends the name of a file that is not whole yet. */
 const FRESH = ".new";
+
+/**
+ * Where what is remembered under a name lies, for whoever looks at it without opening the store.
+ *
+ * @param storeFolder - The folder of the store that has the memory.
+ */
+export function rememberedFile(storeFolder: string, name: string): string {
+  return join(storeFolder, MEMORY, fileOf(name));
+}
 
 function fileOf(name: string): string {
   return toHex(encodeUtf8(name));

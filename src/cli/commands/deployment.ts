@@ -138,6 +138,7 @@ function ruleRows(one: DeploymentDetail): readonly (readonly string[])[] {
   return [
     ["For", [...(names.length === 0 ? ["all devices"] : names), ...where].join(", ")],
     ["Priority", one.priority],
+    ["Revision", String(one.revision)],
     ["When", times.length === 0 ? "at any time" : times.join(", ")],
     ["Action", one.runAction ? "runs where the content has one" : "does not run"],
   ];

@@ -25,7 +25,7 @@ export function addBackupCommands(server: Command, host: CommandHost): void {
         `Wrote ${made.file} (${sizeText(made.bytes)}) for "${made.organisation}": ` +
         `${made.rows} rows, and ${made.files.join(", ")}.\n` +
         "It holds the key of the organisation's authority: keep it where only you can read it.\n" +
-        "The packages in the file storage directory are not in it.\n";
+        "The packages of the file storage, and the key that opens it, are not in it.\n";
       return { json: made, text };
     },
   });

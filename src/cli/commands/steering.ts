@@ -2,7 +2,13 @@ import type { Command } from "commander";
 import type { SteeringInput, SteeringResult } from "../../api/deployment-schemas.ts";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import { OperatorError } from "../../runtime/operator-error.ts";
-import { addCommand, type CommandHost, type CommandResult, type OptionSpec } from "../command.ts";
+import {
+  addCommand,
+  type CommandHost,
+  type CommandResult,
+  type OptionSpec,
+  wholeNumber,
+} from "../command.ts";
 import type { Io } from "../io.ts";
 import { openServer, type ServerOptions, serverOptions } from "../server-access.ts";
 import { PRIORITY_WORDS } from "./deploy.ts";
@@ -11,6 +17,7 @@ type SteeringOptions = ServerOptions & {
   readonly content?: string;
   readonly office?: string;
   readonly device?: string;
+  readonly revision?: number;
 };
 
 type Order = SteeringInput["order"];
@@ -22,6 +29,11 @@ const SCOPE_OPTIONS: readonly OptionSpec[] = [
   },
   { flags: "--office <name>", description: "for an office and those below it alone" },
   { flags: "--device <id>", description: "for one device alone" },
+  {
+    flags: "--revision <number>",
+    description: "only if nobody has changed it since deployment show said this revision",
+    parse: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+  },
 ];
 
 /** Adds `deployment pause`, `resume`, `cancel`, `retry` and `priority`. */
@@ -115,7 +127,7 @@ async function steer(
   order: Order,
 ): Promise<CommandResult> {
   const { id, options, io } = call;
-  const { content, office, device } = options;
+  const { content, office, device, revision } = options;
   if ((id === undefined) === (content === undefined)) {
     const sentence = "Which one? Name the id of a deployment, or --content.";
     throw new OperatorError("usage-arguments", sentence);
@@ -129,6 +141,7 @@ async function steer(
       ...(device === undefined ? {} : { deviceId: device }),
       order,
     },
+    ...(revision === undefined ? {} : { ifMatch: `"${revision}"` }),
   });
   return { json: result, text: resultText(order, result) };
 }

@@ -1,5 +1,10 @@
-import { expect, test } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { MEMORY, Memory } from "../../agent/store/memory.ts";
 import { DEVICE_PORTS, SERVER_PORTS } from "../../effects/channels.ts";
+import { encodeMessage } from "../../wire/messages.ts";
 import { runIn } from "../test-run.ts";
 import { handlesOf } from "./apply.ts";
 import { nftScript, windowsScript } from "./render.ts";
@@ -24,6 +29,24 @@ test("the ports are those of the program's own settings", async () => {
   expect(single.rules[0]?.ports).toEqual([4_000]);
   expect(server.rules[0]?.ports).toContain((SERVER_PORTS["message-small"] ?? 0) + 7);
   expect(portsOf(server).slice(1)).toEqual(["tcp 8450", "tcp 8451"]);
+});
+
+test("a device that a profile gives other ports needs these, and its own until it starts anew", async () => {
+  const data = await mkdtemp(join(tmpdir(), "branchline-firewall-"));
+  onTestFinished(() => rm(data, { recursive: true }));
+  const memory = await Memory.open(join(data, "store", MEMORY));
+  const values = { ports: { value: { single: 4_100 }, profile: "P" } };
+  memory.remember("profile", encodeMessage({ kind: "profile", epoch: 1, version: 1, values }));
+  await memory.close();
+
+  const { rules } = await rulesOf("device", ["--data", data]);
+
+  expect(rules.map(({ ports }) => ports[0])).toEqual([
+    4_100,
+    DEVICE_PORTS.discovery,
+    DEVICE_PORTS["reply-small"],
+    DEVICE_PORTS.discovery,
+  ]);
 });
 
 test("BranchCache needs TCP 80 and UDP 3702, and a hosted cache 443 where it has TLS", async () => {

@@ -1,6 +1,7 @@
-import { discoveryPorts, ownPortMap } from "../../agent/ports.ts";
+import { discoveryPorts, ownPortMap, rememberedPorts } from "../../agent/ports.ts";
 import { offsetPorts, SERVER_PORTS, singlePort } from "../../effects/channels.ts";
 import { devicePortTable } from "../../peer/ports.ts";
+import type { PortMap } from "../../wire/profile.ts";
 import type { Io } from "../io.ts";
 import {
   agentSettings,
@@ -25,9 +26,11 @@ type RulesOf = (options: SettingsOptions, io: Io) => readonly FirewallRule[];
 
 const ROLES: Readonly<Record<FirewallRole, RulesOf>> = {
   device: (options, io) => {
-    const ports = ownPortMap(agentSettings(options, io));
-    const discovery = discoveryPorts(ports).ownPort;
-    return channelRules({ ...devicePortTable(ports), discovery });
+    const settings = agentSettings(options, io);
+    const own = deviceRules(ownPortMap(settings));
+    const profile = rememberedPorts(settings.data);
+    // Until its next start, and where a profile's ports are taken, it listens on its own.
+    return profile === undefined ? own : [...deviceRules(profile), ...own];
   },
   server: (options, io) => {
     const { network, api, storage } = serverSettings(options, io);
@@ -60,3 +63,8 @@ const ROLES: Readonly<Record<FirewallRole, RulesOf>> = {
     return [retrieval, { protocol: "udp", ports: [discovery.port], from: "subnet", purpose }];
   },
 };
+
+function deviceRules(ports: PortMap): readonly FirewallRule[] {
+  const discovery = discoveryPorts(ports).ownPort;
+  return channelRules({ ...devicePortTable(ports), discovery });
+}

@@ -209,12 +209,14 @@ function addRoute<Routes extends HttpRoutes, Pages extends HttpPages>(
           .header("vary", "accept")
           .send(Readable.from(rows));
       }
+      if (route.method === "GET") {
+        return sendTagged(request, reply, checked(checks.answer, await handler(asked)));
+      }
       const work = async (): Promise<string> =>
         JSON.stringify(checked(checks.answer, await handler(asked)));
       const key = onceKey(route, request, asked);
       const text =
         key === undefined || memory === undefined ? await work() : await memory.once(key, work);
-      if (route.method === "GET") return sendTagged(request, reply, text);
       return reply.status(route.status).type("application/json").send(Buffer.from(text));
     },
   });
@@ -316,8 +318,10 @@ function onceKey(
   };
 }
 
-function sendTagged(request: FastifyRequest, reply: FastifyReply, text: string): FastifyReply {
-  const tag = tagOfText(text);
+function sendTagged(request: FastifyRequest, reply: FastifyReply, answer: unknown): FastifyReply {
+  const text = JSON.stringify(answer);
+  const { revision } = answer as { readonly revision?: unknown };
+  const tag = tagOfText(text, typeof revision === "number" ? revision : undefined);
   void reply.header("etag", tag);
   const { "if-none-match": wanted } = request.headers;
   if (wanted !== undefined && namesTag(wanted, tag)) return reply.status(304).send();

@@ -6,9 +6,15 @@ export function entityTag(value: unknown): string {
   return tagOfText(JSON.stringify(value));
 }
 
-/** The entity tag of an answer that has been written already. */
-export function tagOfText(text: string): string {
-  return `"${hash("sha256", text, "base64url").slice(0, 22)}"`;
+/**
+ * The entity tag of an answer that has been written already.
+ *
+ * @param revision - Of what is shown, where it has one: of a thing that shows how far it is, the tag
+ * changes all the time, and the revision when somebody has changed the thing.
+ */
+export function tagOfText(text: string, revision?: number): string {
+  const digest = hash("sha256", text, "base64url").slice(0, 22);
+  return revision === undefined ? `"${digest}"` : `"${revision}.${digest}"`;
 }
 
 /** Whether a header, `If-Match` or `If-None-Match`, names a tag. */
@@ -27,6 +33,21 @@ export function namesTag(header: string, tag: string): boolean {
  */
 export function requireMatch(ifMatch: string | undefined, current: () => unknown): void {
   if (ifMatch === undefined || namesTag(ifMatch, entityTag(current()))) return;
+  throw changedMeanwhile();
+}
+
+/**
+ * The same for something that has revisions: tags count by their revision alone, so that what goes on
+ * by itself is no change. `"7"` is a tag of revision 7 too.
+ */
+export function requireRevision(ifMatch: string | undefined, revision: number): void {
+  const isIt = (tag: string): boolean => /^(?:W\/)?"(\d+)[."]/.exec(tag)?.[1] === String(revision);
+  const tags = ifMatch?.split(",").map((tag) => tag.trim()) ?? ["*"];
+  if (tags.includes("*") || tags.some(isIt)) return;
+  throw changedMeanwhile();
+}
+
+function changedMeanwhile(): RequestRefused {
   const detail = "It has been changed since you read it: read it again, and decide anew.";
-  throw new RequestRefused(412, "changed-meanwhile", detail);
+  return new RequestRefused(412, "changed-meanwhile", detail);
 }

@@ -1,5 +1,7 @@
 import type { DEPLOYMENT_ROUTES } from "../../api/deployment-routes.ts";
 import type { Command } from "../../coordinator/contract.ts";
+import type { Coordinator } from "../../coordinator/coordinator.ts";
+import { requireRevision } from "../../runtime/http/entity-tag.ts";
 import { RequestRefused } from "../../runtime/http/problem.ts";
 import type { HttpHandlers } from "../../runtime/http/route.ts";
 import type { ServerApi } from "./handlers.ts";
@@ -35,12 +37,13 @@ export function deploymentHandlers(
         offices: [...one.offices],
       };
     },
-    steerDeployments: async ({ body, caller }) => {
+    steerDeployments: async ({ body, ifMatch, caller }) => {
       if ((body.deploymentId === undefined) === (body.contentId === undefined)) {
         const detail =
           "Name a deployment, or a content whose deployments are meant: one of the two.";
         throw new RequestRefused(422, "bad-scope", detail);
       }
+      checkRevision(coordinator, body.deploymentId, ifMatch);
       const answer = await api.command({ kind: "steer", ...body }, caller);
       if (answer.kind !== "steered") throw refusal(answer);
       const { deployments, changed, devices, reached } = answer;
@@ -50,6 +53,22 @@ export function deploymentHandlers(
     listAudit: async ({ query: { limit = AUDIT_ROWS, after } }) =>
       await api.database.audit(limit, after),
   };
+}
+
+/** Where the caller says which deployment it saw, it is the one that is to be changed. */
+function checkRevision(
+  coordinator: Coordinator,
+  deploymentId: string | undefined,
+  ifMatch: string | undefined,
+): void {
+  if (ifMatch === undefined) return;
+  if (deploymentId === undefined) {
+    const detail = "If-Match is for one deployment: name its id, or leave the header out.";
+    throw new RequestRefused(422, "bad-scope", detail);
+  }
+  const row = coordinator.deploymentRows().find((one) => one.deploymentId === deploymentId);
+  // Of one that is not there the coordinator says so.
+  if (row !== undefined) requireRevision(ifMatch, row.revision);
 }
 
 type GroupRoutes = Pick<

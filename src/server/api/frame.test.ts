@@ -9,7 +9,7 @@ import { serverOpenApi } from "../../api/server-openapi.ts";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import { createControlClient } from "../../runtime/http/control-client.ts";
 import { createRemoteClient } from "../../runtime/http/tls-client.ts";
-import { TestServer } from "./test-server.ts";
+import { CONTENT, TestServer } from "./test-server.ts";
 
 let folder: string;
 let server: TestServer;
@@ -220,6 +220,42 @@ test("a change of what has changed meanwhile is refused", async () => {
   expect(again.status).toBe(412);
   expect(problemOf(again)).toMatchObject({ code: "changed-meanwhile" });
   expect((await put("*")).status).toBe(200);
+});
+
+test("C3: an order for a deployment that somebody else has changed meanwhile is refused", async () => {
+  const body = JSON.stringify({ contentId: CONTENT, targets: { all: true } });
+  const made = await asked("/api/v1/deployments", { method: "POST" }, body);
+  const { deploymentId } = JSON.parse(made.text) as { deploymentId: string };
+  const path = `/api/v1/deployments/${deploymentId}`;
+  const order = (kind: string, ifMatch: string, what: object = { deploymentId }) =>
+    asked(
+      "/api/v1/deployment-orders",
+      { method: "POST", headers: { "if-match": ifMatch } },
+      JSON.stringify({ ...what, order: { kind } }),
+    );
+  const { etag = "" } = (await asked(path)).headers;
+  // How far it is changes the tag, but not the revision.
+  server.report({ state: "downloading", heldBytes: 7 });
+  const moved = await asked(path);
+  const unread = await asked(path, { headers: { "if-none-match": etag } });
+
+  const paused = await order("pause", etag);
+  const late = await order("cancel", moved.headers.etag ?? "");
+
+  expect(moved.headers.etag).not.toBe(etag);
+  expect(unread.status).toBe(200);
+  expect(paused.status).toBe(200);
+  expect(late.status).toBe(412);
+  expect(problemOf(late)).toMatchObject({ code: "changed-meanwhile" });
+  expect(JSON.parse((await asked(path)).text)).toMatchObject({ revision: 2 });
+  expect((await order("resume", '"1", "2"')).status).toBe(200);
+  expect((await order("pause", '"2"')).status).toBe(412);
+  expect((await order("pause", "*")).status).toBe(200);
+  expect((await order("pause", "anything")).status).toBe(412);
+  expect((await order("resume", '"4"', { contentId: CONTENT })).status).toBe(422);
+  // What changes nothing is no revision.
+  await order("pause", "*");
+  expect(JSON.parse((await asked(path)).text)).toMatchObject({ revision: 4 });
 });
 
 test("the same under one idempotency-key is done once, also over a restart", async () => {

@@ -3,7 +3,7 @@ import type { Change } from "../../coordinator/state.ts";
 import type { ServerDatabase } from "../database.ts";
 import { EventSource } from "./event-source.ts";
 import { EventStreams } from "./event-streams.ts";
-import { Metrics } from "./metrics.ts";
+import { Metrics, type PackageFigures } from "./metrics.ts";
 import { WebhookCaller } from "./webhook-call.ts";
 import type { Webhooks } from "./webhooks.ts";
 
@@ -12,6 +12,7 @@ export type LiveParts = {
   readonly coordinator: Coordinator;
   readonly database: ServerDatabase;
   readonly epoch: number;
+  readonly packages: PackageFigures;
   /** Where webhooks may lead, and whom they may trust. */
   readonly webhooks: { readonly allow: readonly string[]; readonly authorities: readonly string[] };
   readonly onFault: (error: unknown) => void;
@@ -26,10 +27,12 @@ export class Live {
 
   /** @throws OperatorError `webhook-authority`. */
   static async open(parts: LiveParts): Promise<Live> {
-    const { coordinator, database, epoch, onFault } = parts;
+    const { coordinator, database, epoch, packages, onFault } = parts;
     const caller = await WebhookCaller.open(parts.webhooks);
     const streams = new EventStreams(epoch);
-    const metrics = await Metrics.create({ coordinator, epoch, streams: () => streams.count });
+    const metrics = await Metrics.create({
+      ...{ coordinator, epoch, packages, streams: () => streams.count },
+    });
     const onAttempt = metrics.onDelivery.bind(metrics);
     const webhooks = await database.openWebhooks({ caller, onAttempt, onFault });
     return new Live(coordinator, { streams, webhooks, metrics });

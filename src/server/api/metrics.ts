@@ -2,10 +2,17 @@ import { PRODUCT_VERSION } from "../../base/constants.ts";
 import type { Coordinator } from "../../coordinator/coordinator.ts";
 import type { Answered } from "../../runtime/http/app.ts";
 
+/** What is counted of packages on their way into the file storage, and from it to devices. */
+export type PackageFigures = {
+  readonly uploads: () => number;
+  readonly sentBytes: () => number;
+};
+
 /** What the figures are taken from. */
 export type MetricsParts = {
   readonly coordinator: Coordinator;
   readonly epoch: number;
+  readonly packages: PackageFigures;
   /** How many streams of events are read now. */
   readonly streams: () => number;
 };
@@ -41,6 +48,15 @@ export class Metrics {
     };
     addGauges(gauge, parts);
     addLedgerGauges(gauge, parts.coordinator);
+    new library.Counter({
+      name: "branchline_packages_sent_bytes_total",
+      help: "Bytes of packages that were sent from the file storage.",
+      registers: [registry],
+      collect() {
+        this.reset();
+        this.inc(parts.packages.sentBytes());
+      },
+    });
     this.#asked = {
       count: new library.Counter({
         name: "branchline_api_requests_total",
@@ -105,7 +121,8 @@ type AddGauge = (
     | { readonly label: string; readonly of: () => Readonly<Record<string, number>> },
 ) => void;
 
-function addGauges(gauge: AddGauge, { coordinator, epoch, streams }: MetricsParts): void {
+function addGauges(gauge: AddGauge, parts: MetricsParts): void {
+  const { coordinator, epoch, streams, packages } = parts;
   gauge("branchline_build_info", "Always 1; the version is a label.", {
     label: "version",
     of: () => ({ [PRODUCT_VERSION]: 1 }),
@@ -121,6 +138,7 @@ function addGauges(gauge: AddGauge, { coordinator, epoch, streams }: MetricsPart
   });
   gauge("branchline_contents", "Published contents.", () => coordinator.contents().length);
   gauge("branchline_offices", "Offices of the topology.", () => coordinator.offices().length);
+  gauge("branchline_uploads", "Packages on their way into the file storage.", packages.uploads);
   gauge("branchline_event_streams", "Streams of events that are read now.", streams);
 }
 

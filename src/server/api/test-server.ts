@@ -98,6 +98,7 @@ export class TestServer {
       coordinator,
       database,
       epoch: state.epoch,
+      packages: { uploads: () => server.uploads?.count ?? 0, sentBytes: () => 0 },
       webhooks: { allow: ["127.0.0.0/8"], authorities: [] },
       onFault: (error) => server.faults.push(error),
     });

@@ -16,6 +16,7 @@ import {
   type PublisherKey,
 } from "../../runtime/publisher-key.ts";
 import { PART_BYTES } from "../storage/blob-storage.ts";
+import { S3_KEY, TestS3 } from "../storage/test-s3.ts";
 import { blobNameOf } from "../storage/uploads.ts";
 import { TestServer } from "./test-server.ts";
 
@@ -109,21 +110,39 @@ test("A4: a package is uploaded in parts, published, and lies in the storage", a
   expect(rows).toMatchObject([{ action: "upload-package", subject: contentId }]);
 });
 
-test("an upload goes on where the storage was when the server ends without warning", async () => {
-  const { contentId, manifest } = packageOf(TWELVE);
-  const { uploadId } = await begin(manifest);
-  await send(uploadId, 0, TWELVE.subarray(0, PART_BYTES + 2 * MIB + 99));
+test.each(["directory", "s3", "database"] as const)(
+  "an upload into %s goes on where the storage was when the server ends without warning",
+  async (kind) => {
+    const s3 = await TestS3.start();
+    const bucket = { endpoint: s3.endpoint, region: "eu-test-1", bucket: "packages", ...S3_KEY };
+    const body =
+      kind === "s3"
+        ? { kind, ...bucket }
+        : kind === "directory"
+          ? { kind, path: packages }
+          : { kind };
+    await client.call(SERVER_ROUTES.setStorage, { body });
+    const { contentId, manifest } = packageOf(TWELVE);
+    const { uploadId } = await begin(manifest);
+    await send(uploadId, 0, TWELVE.subarray(0, PART_BYTES + 2 * MIB + 99));
 
-  await server.stop();
-  await start();
+    await server.stop();
+    await start();
 
-  const [left] = await list();
-  expect(left).toMatchObject({ uploadId, haveBytes: PART_BYTES });
-  expect((await begin(manifest)).haveBytes).toBe(PART_BYTES);
-  await send(uploadId, PART_BYTES, TWELVE.subarray(PART_BYTES));
-  await complete(uploadId);
-  expect(TWELVE.equals(await readFile(join(packages, blobNameOf(contentId))))).toBe(true);
-});
+    const [left] = await list();
+    expect(left).toMatchObject({ uploadId, haveBytes: PART_BYTES });
+    expect((await begin(manifest)).haveBytes).toBe(PART_BYTES);
+    await send(uploadId, PART_BYTES, TWELVE.subarray(PART_BYTES));
+    await complete(uploadId);
+    const again = await client.call(SERVER_ROUTES.beginUpload, { body: { manifest } });
+    expect(again).toEqual({ contentId, wasThere: true });
+    const object = s3.objects.get(blobNameOf(contentId));
+    const file = join(packages, blobNameOf(contentId));
+    if (kind === "s3") expect(object && TWELVE.equals(object)).toBe(true);
+    if (kind === "directory") expect(TWELVE.equals(await readFile(file))).toBe(true);
+    await s3.stop();
+  },
+);
 
 test("wrong bytes are refused, and leave nothing behind", async () => {
   const { manifest } = packageOf(TWELVE);

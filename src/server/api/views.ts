@@ -45,6 +45,7 @@ export function deploymentFields(
     ...{ priority, place, windows: [...one.windows], runAction },
     ...(notBeforeMs === undefined ? {} : { notBeforeMs }),
     ...(notAfterMs === undefined ? {} : { notAfterMs }),
+    revision: one.revision,
     directives: one.directives.map((directive) => ({ ...directive })),
     createdAtMs,
     ...(finishedAtMs === undefined ? {} : { finishedAtMs }),

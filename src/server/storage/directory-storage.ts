@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { open, readdir, rename, rm, stat } from "node:fs/promises";
+import { open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { isAbsolute, join, normalize } from "node:path";
 import { OperatorError } from "../../runtime/operator-error.ts";
 import {
@@ -15,6 +15,9 @@ import {
 
 /** How files are called that are being written; a blob's name never begins so. */
 const PARTIAL = ".upload-";
+
+/** After this time without a write a partial file is what a crash left; uploads end sooner. */
+const LEFT_BEHIND_MS = 366 * 86_400_000;
 
 /** A directory as file storage: a blob is a file, which a web server could serve as it is. */
 export class DirectoryStorage implements BlobStorage {
@@ -67,6 +70,8 @@ export class DirectoryStorage implements BlobStorage {
   async begin(name: BlobName, sizeBytes: number): Promise<Writing> {
     const mark = `${PARTIAL}${randomUUID()}`;
     await this.#guard(async () => {
+      const { bavail, bsize } = await statfs(this.#path);
+      if (bavail * bsize < sizeBytes) throw full(this.#path, `${sizeBytes} bytes are needed`);
       const file = await open(join(this.#path, mark), "wx", 0o644);
       await file.close();
     });
@@ -147,9 +152,21 @@ export class DirectoryStorage implements BlobStorage {
       throw unfit(this.#path, `is not there: ${mend}`);
     }
     const foreign = names.find((name) => !isOurs(name));
-    if (foreign === undefined) return;
+    if (foreign === undefined) {
+      await this.#guard(() => this.#removeLeftBehind(names));
+      return;
+    }
     const mend = "name an empty directory, or one that has been file storage";
     throw unfit(this.#path, `has other things in it ("${foreign.slice(0, 100)}"): ${mend}`);
+  }
+
+  /** Removes what nobody has written to for so long that no upload can know of it any more. */
+  async #removeLeftBehind(names: readonly string[]): Promise<void> {
+    for (const name of names.filter((one) => one.startsWith(PARTIAL))) {
+      const path = join(this.#path, name);
+      const stats = await stat(path).catch(onMissing);
+      if (stats !== undefined && Date.now() - stats.mtimeMs > LEFT_BEHIND_MS) await rm(path);
+    }
   }
 
   async #guard<T>(work: () => Promise<T>): Promise<T> {
@@ -159,8 +176,7 @@ export class DirectoryStorage implements BlobStorage {
       const code = codeOf(error);
       if (code === undefined || error instanceof OperatorError) throw error;
       if (code === "ENOSPC" || code === "EDQUOT") {
-        const sentence = `The file storage ${this.#path} has no room: free some, and try again.`;
-        throw new OperatorError("storage-full", sentence, { cause: error });
+        throw full(this.#path, "the disk is full", error);
       }
       throw new OperatorError(
         "storage-unusable",
@@ -175,6 +191,11 @@ export class DirectoryStorage implements BlobStorage {
 /** What may lie in a directory that is file storage; a new disk brings the last one along. */
 function isOurs(name: string): boolean {
   return parseBlobName(name) !== undefined || name.startsWith(PARTIAL) || name === "lost+found";
+}
+
+function full(path: string, why: string, cause?: unknown): OperatorError {
+  const sentence = `The file storage ${path} has no room (${why}): free some, and try again.`;
+  return new OperatorError("storage-full", sentence, { cause });
 }
 
 function unfit(path: string, problem: string): OperatorError {

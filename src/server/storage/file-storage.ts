@@ -63,13 +63,15 @@ export class FileStorage {
     const row = this.#parts.configured();
     if (row === undefined) throw notConfigured();
     if (this.#open?.storageId !== row.storageId) {
-      await this.#close();
+      const before = this.#close();
       const storage = this.#openRow(row);
       this.#open = { storageId: row.storageId, storage };
       // What could not be opened is tried anew by the next who needs it.
       storage.catch(() => {
         if (this.#open?.storage === storage) this.#open = undefined;
       });
+      await before;
+      return await storage;
     }
     return await this.#open.storage;
   }

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
-import { request as httpRequest, type IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
+import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpsRequest, Agent as TlsAgent } from "node:https";
 import { isIP } from "node:net";
 import { AwsV4Signer } from "aws4fetch";
 import type { Destinations } from "../../runtime/http/destination.ts";
@@ -34,6 +34,9 @@ export type S3Answer = {
   readonly text: string;
 };
 
+/** Connections are kept for the next request; more than these to one bucket would only compete. */
+const CONNECTIONS = { keepAlive: true, maxSockets: 64, maxFreeSockets: 8 };
+
 /** How long a bucket may say nothing, in milliseconds. */
 const SILENCE_MS = 60_000;
 
@@ -51,6 +54,9 @@ const PAUSE_MS = 500;
 export class S3Requests {
   readonly #place: S3Place;
   readonly #destinations: Destinations;
+  /** Connections are told apart by the address that was allowed, not by a name. */
+  readonly #agent = new Agent(CONNECTIONS);
+  readonly #tlsAgent = new TlsAgent(CONNECTIONS);
 
   constructor(place: S3Place, destinations: Destinations) {
     this.#place = place;
@@ -81,6 +87,12 @@ export class S3Requests {
       }
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * attempt));
     }
+  }
+
+  /** Gives up the connections that are kept. */
+  close(): void {
+    this.#agent.destroy();
+    this.#tlsAgent.destroy();
   }
 
   /** Asks for bytes, to be read as they come. @throws OperatorError as `ask` does. */
@@ -142,7 +154,7 @@ export class S3Requests {
       "content-length": body?.length ?? 0,
     };
     const bare = url.hostname.replace(/^\[|\]$/g, "");
-    const where = { host: address, family, path: `${url.pathname}${url.search}`, agent: false };
+    const where = { host: address, family, path: `${url.pathname}${url.search}` };
     return await new Promise((resolve, reject) => {
       const options = { ...where, method, headers, timeout: SILENCE_MS };
       const port = url.port === "" ? undefined : Number(url.port);
@@ -150,10 +162,11 @@ export class S3Requests {
         url.protocol === "https:"
           ? httpsRequest({
               ...options,
+              agent: this.#tlsAgent,
               port: port ?? 443,
               ...(isIP(bare) === 0 ? { servername: bare } : {}),
             })
-          : httpRequest({ ...options, port: port ?? 80 });
+          : httpRequest({ ...options, agent: this.#agent, port: port ?? 80 });
       sent.on("response", resolve);
       sent.on("timeout", () => sent.destroy(new Error("it does not answer")));
       sent.on("error", reject);

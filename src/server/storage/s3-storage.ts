@@ -122,7 +122,10 @@ export class S3Storage implements BlobStorage {
     return Math.max(PART_BYTES, Math.ceil(sizeBytes / PARTS_PLANNED));
   }
 
-  async close(): Promise<void> {}
+  close(): Promise<void> {
+    this.#requests.close();
+    return Promise.resolve();
+  }
 
   #odd(status: number, code = ""): Error {
     return this.#requests.unusable(`it answers ${status} ${code}`.trim());

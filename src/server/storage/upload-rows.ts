@@ -37,9 +37,21 @@ export class UploadRows {
   /** All uploads. */
   async load(): Promise<readonly UploadRow[]> {
     const rows = await this.#patience.until(() =>
-      this.#database.selectFrom("uploads").selectAll().orderBy("created_at_ms").execute(),
+      this.#database
+        .selectFrom("uploads")
+        .select(["upload_id", "content_id", "storage_id", "writing_json", "started_by"])
+        .select(["created_at_ms", "updated_at_ms"])
+        .orderBy("created_at_ms")
+        .execute(),
     );
-    return rows.flatMap((row) => rowOf(row) ?? []);
+    const uploads: UploadRow[] = [];
+    for (const row of rows) {
+      // One after the other: together manifests may be large.
+      const manifest = await this.manifest(row.upload_id);
+      const decoded = manifest && decodeSignedManifest(manifest);
+      if (decoded?.ok === true) uploads.push(rowOf(row, decoded.value.manifest));
+    }
+    return uploads;
   }
 
   /** The signed manifest of an upload. */
@@ -100,13 +112,13 @@ export function shownOf(
   return { name, version, type, publisher, sha256 };
 }
 
-function rowOf(row: Selectable<Tables["uploads"]>): UploadRow | undefined {
-  const decoded = decodeSignedManifest(new Uint8Array(row.manifest));
-  if (!decoded.ok) return undefined;
+type Kept = Omit<Selectable<Tables["uploads"]>, "manifest" | "size_bytes" | "done_bytes">;
+
+function rowOf(row: Kept, manifest: Manifest): UploadRow {
   return {
     ...{ uploadId: row.upload_id, contentId: row.content_id as ContentId },
     storageId: row.storage_id,
-    ...shownOf(decoded.value.manifest),
+    ...shownOf(manifest),
     writing: JSON.parse(row.writing_json) as Writing,
     ...{ startedBy: row.started_by, createdAtMs: row.created_at_ms },
     updatedAtMs: row.updated_at_ms,

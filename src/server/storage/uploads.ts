@@ -197,8 +197,11 @@ export class Uploads {
 
   /** Works on an upload, while nobody else does. */
   async #use<T>(uploadId: string, work: (session: UploadSession) => Promise<T>): Promise<T> {
-    const live = await this.#inTurn(() => this.#liveOf(uploadId));
-    live.busy = true;
+    const live = await this.#inTurn(async () => {
+      const found = await this.#liveOf(uploadId);
+      found.busy = true;
+      return found;
+    });
     try {
       return await work(live.session);
     } finally {

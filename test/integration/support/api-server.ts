@@ -178,7 +178,7 @@ function distributed(): Change[] {
     return {
       kind: "deployment-put",
       deployment: {
-        ...{ ...row, place: 0, windows: [], runAction: false, directives: [] },
+        ...{ ...row, place: 0, windows: [], runAction: false, directives: [], revision: 1 },
         createdAtMs: 1_750_000_000_000 + index,
       },
     };
