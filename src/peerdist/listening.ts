@@ -10,12 +10,14 @@ export type ListenPlace = {
 };
 
 /**
- * Has an HTTP server listen, with memory for as many clients as there are blocks asked for at once.
+ * Has an HTTP server listen. Each client may have a connection for every block it asks for at once.
  *
  * @throws OperatorError `branchcache-port-in-use`, `branchcache-port-forbidden` or
  * `branchcache-no-address`.
  */
 export async function listenHttp(server: Server, place: ListenPlace): Promise<void> {
+  // Everybody may connect: who comes when there are so many is turned away.
+  server.maxConnections = CONNECTIONS_MAX;
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) => reject(portError("TCP", place, cause)));
     server.listen({ port: place.port, host: place.address, backlog: 1_024 }, () => {
@@ -25,6 +27,9 @@ export async function listenHttp(server: Server, place: ListenPlace): Promise<vo
     });
   });
 }
+
+/** How many connections a server has at a time: some clients open 32 each. */
+const CONNECTIONS_MAX = 4_096;
 
 /** Ends a server with everything that is connected to it. */
 export async function closeHttp(server: Server): Promise<void> {

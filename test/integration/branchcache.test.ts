@@ -1,12 +1,15 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { appendFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { decodeContentInformation, segmentsOf } from "../../src/branchcache/content-information.ts";
 import {
   encodeBatchedOffer,
+  encodeHostedCacheRequestV1,
   HOSTED_CACHE_PATH_V1,
   HOSTED_CACHE_PATH_V2,
 } from "../../src/branchcache/hosted-cache-message.ts";
@@ -259,6 +262,28 @@ describe("a hosted cache", () => {
   });
 });
 
+test.skipIf(!hasOpenssl())(
+  "HC1, HC6: a hosted cache takes offers of version 1.0 over TLS",
+  async () => {
+    const [key, certificate] = [join(home, "tls.key"), join(home, "tls.crt")];
+    const files = ["-keyout", key, "-out", certificate, "-subj", "/CN=hosted"];
+    spawnSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", ...files]);
+    const settings = ["network.address=127.77.71.8", "network.port=8080", "network.tls_port=8443"];
+    settings.push(`tls.certificate=${certificate}`, `tls.key=${key}`);
+    const set = settings.flatMap((setting) => ["--set", setting]);
+    const args = ["hosted-cache", "run", "--data", join(home, "hosted-tls"), ...set];
+    const hosted = Program.start(args, { home });
+    onTestFinished(async () => void (await hosted.end()));
+    await waitFor("the hosted cache", () =>
+      hosted.events.find(({ msg }) => msg === "hosted-cache-listening"),
+    );
+    const initial = { kind: "initial-offer", port: 80, segmentId: new Uint8Array(32) } as const;
+    const answer = await postOverTls("127.77.71.8", encodeHostedCacheRequestV1(initial));
+
+    expect([...answer]).toEqual([0, 0, 0, 1, 1]);
+  },
+);
+
 test("CI13: two servers with one key describe a file alike, with another one otherwise", async () => {
   const key = join(home, "farm.key");
   const other = ["--data", join(home, "other")];
@@ -398,6 +423,26 @@ async function describeBy(address: string, data: readonly string[]): Promise<Uin
       () => undefined,
     );
     return response?.headers["content-encoding"] === "peerdist" ? response.body : undefined;
+  });
+}
+
+function hasOpenssl(): boolean {
+  return spawnSync("openssl", ["version"], { stdio: "ignore" }).status === 0;
+}
+
+async function postOverTls(host: string, body: Uint8Array): Promise<Uint8Array> {
+  return await new Promise((resolve, reject) => {
+    const headers = { "Content-Length": body.length };
+    // The certificate is nobody's: what is tried here is the address, not the trust in it.
+    const tls = { port: 8_443, path: HOSTED_CACHE_PATH_V1, rejectUnauthorized: false };
+    const asked = httpsRequest({ host, ...tls, method: "POST", headers, agent: false });
+    asked.on("error", reject);
+    asked.on("response", (response) => {
+      const parts: Buffer[] = [];
+      response.on("data", (part: Buffer) => parts.push(part));
+      response.on("end", () => resolve(new Uint8Array(Buffer.concat(parts))));
+    });
+    asked.end(body);
   });
 }
 
