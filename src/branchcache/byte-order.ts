@@ -21,10 +21,6 @@ export class LittleReader {
     return this.#bytes.length - this.#at;
   }
 
-  get at(): number {
-    return this.#at;
-  }
-
   u16(): number {
     return this.#integer(2);
   }

@@ -9,14 +9,6 @@ import { digest, type HashScheme } from "./scheme.ts";
  */
 const ID_CONSTANT: Uint8Array = utf16le("MS_P2P_CACHING\0");
 
-/** What belongs to one segment, from its bytes and the server's secret. */
-export type SegmentSecrets = {
-  /** Kp, which is also the key that its blocks are encrypted with. */
-  readonly secret: Uint8Array;
-  /** HoHoDk: the segment's public id. */
-  readonly id: Uint8Array;
-};
-
 /** Ks of a content server: the hash of the secret key that it was configured with (CI1). */
 export function serverSecret(
   crypto: BranchCacheCrypto,

@@ -1,4 +1,4 @@
-import { MS, SECOND } from "../base/units.ts";
+import { SECOND } from "../base/units.ts";
 import type { Segment } from "./content-information.ts";
 import type { Place } from "./holdings.ts";
 
@@ -84,9 +84,6 @@ export const REQUEST_US: number = 2 * SECOND;
 
 /** How long the server may be silent about a range. */
 export const SERVER_US: number = 60 * SECOND;
-
-/** A deadline that is not worth a timer of its own is looked at this often. */
-export const TICK_US: number = 100 * MS;
 
 /** How many requests for blocks wait at a time, at all peers (RR14). */
 export const WAITING_MAX = 32;

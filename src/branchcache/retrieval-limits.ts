@@ -9,9 +9,6 @@ export const RESPONSE_BYTES_MAX = 393_216;
 /** How many ranges of blocks a request names at most; blocks in turn there and away make as many. */
 export const RANGES_MAX: number = BLOCKS_PER_SEGMENT / 2;
 
-/** How many segments we ask about at once: their index in the list of ages has one byte. */
-export const SEGMENTS_PER_REQUEST = 256;
-
 /** The longest segment id, of SHA-512 in version 1. */
 export const ANY_SEGMENT_ID_BYTES_MAX = 64;
 

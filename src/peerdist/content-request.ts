@@ -2,13 +2,6 @@ import type { IncomingMessage } from "node:http";
 import type { ByteRange } from "../branchcache/content-information.ts";
 import { type Negotiated, negotiate } from "../branchcache/http-negotiation.ts";
 
-/** What a request for a file asks for. */
-export type ContentRequest = {
-  /** Parts of the path behind the first folder, none of which leads upwards. */
-  readonly path: readonly string[];
-  readonly negotiated: Negotiated;
-};
-
 /** Reads the path of a request; `undefined` where it leads nowhere below `prefix`. */
 export function readPath(target: string, prefix: string): readonly string[] | undefined {
   const [path = ""] = target.split("?", 1);

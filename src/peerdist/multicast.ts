@@ -103,11 +103,6 @@ export class AskingSockets {
     return new AskingSockets(sockets, where.port);
   }
 
-  /** Whether there is any network to ask in. */
-  get isAny(): boolean {
-    return this.#sockets.length > 0;
-  }
-
   /** Asks in all networks. */
   multicast(bytes: Uint8Array): void {
     for (const { own, socket } of this.#sockets) {
