@@ -165,7 +165,7 @@ async function killed(stage: Stage, server: CrowdedServer, crowd: Crowd): Promis
     const known = await membersOf(stage, server);
     const answersS = (performance.now() - restartedMs) / 1_000;
     missing += [...acknowledged].filter((deviceId) => !known.has(deviceId)).length;
-    await crowd.connected(stage, () => server.isRunning);
+    await present(stage, server, crowd.devices);
     backS.push((performance.now() - beganMs) / 1_000);
     const took = `answers after ${answersS.toFixed(1)} s, all back after ${backS.at(-1)?.toFixed(1)} s`;
     stage.say(
@@ -179,6 +179,24 @@ async function killed(stage: Stage, server: CrowdedServer, crowd: Crowd): Promis
     ...{ kills, acknowledged: acknowledged.size, missing, databaseFaults: faults },
     ...{ backSecondsP50: digits(percentile(backS, 0.5), 1), backSecondsMax: digits(worstS, 1) },
   };
+}
+
+/** Waits until the server itself counts every device: clients notice its end only by and by. */
+async function present(stage: Stage, server: CrowdedServer, devices: number): Promise<void> {
+  const beganMs = performance.now();
+  for (let saidMs = beganMs; ; ) {
+    const back = (await server.api(SERVER_ROUTES.showServer)).devices.present;
+    if (back === devices) return;
+    const nowMs = performance.now();
+    if (nowMs - beganMs > PATIENCE_MS) {
+      throw new OperatorError("bench-plan", `Only ${back} devices have come back.`);
+    }
+    if (nowMs - saidMs > 10_000) {
+      stage.say(`${back} of ${devices} devices are back`);
+      saidMs = nowMs;
+    }
+    await pause(250, stage.signal);
+  }
 }
 
 /** Puts one device after the other into a group, and notes each acknowledged, until the server is gone. */
