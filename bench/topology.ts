@@ -51,7 +51,7 @@ export const TOPOLOGY: Bench = {
     await writeTopologyFile(csv, officesOf(ROWS));
     seconds.importAsCsv = timed(() => branchline(["topology", "import", csv, "--data", data]));
     const control = await openControl(data);
-    const { offices } = await control(SERVER_ROUTES.listOffices);
+    const { offices } = await control(SERVER_ROUTES.showTopology);
     const { changes } = await control(SERVER_ROUTES.listTopologyChanges);
     const ok = offices.length === ROWS + 1 && seconds.import <= SECONDS_MAX;
     return {

@@ -18,7 +18,10 @@ import { decodeMessage, encodeMessage, type Message } from "../../src/wire/messa
 import { deviceAt, hostAt, OFFICE_DEVICES, SERVER_HOST, SERVER_PORT } from "./client-hosts.ts";
 import { Download, REPORT_MS } from "./download.ts";
 
-/** How many devices connect at a time at first: they are not all switched on at once. */
+/**
+ * How many devices connect at a time. Each has a processor of its own in the world; here they share
+ * one, and thousands of attempts at once would all be too slow to succeed.
+ */
 const CONNECTING_MAX = 96;
 
 /** How long a device waits before it tries again, as agents do: at first, and at most. */
@@ -229,29 +232,37 @@ const FACTS = {
 
 /** Connects a device, as often as it takes. */
 async function keepConnecting(office: Office, index: number): Promise<void> {
-  for (let backoffMs: number = BACKOFF_MS.min; !(await office.connect(index)); ) {
+  for (let backoffMs: number = BACKOFF_MS.min; !(await inTurn(() => office.connect(index))); ) {
     const waitMs = backoffMs;
     await new Promise((resolve) => setTimeout(resolve, waitMs));
     backoffMs = Math.min(BACKOFF_MS.max, (2 + Math.random() / 2) * backoffMs);
   }
 }
 
-const offices = new Map<number, Office>();
-const indexes = Array.from({ length: Number(count) }, (_, place) => Number(first) + place);
-const connectNext = async (): Promise<void> => {
-  for (let index = indexes.shift(); index !== undefined; index = indexes.shift()) {
-    const number = Math.floor(index / OFFICE_DEVICES);
-    const office = offices.get(number) ?? (await Office.open(number));
-    offices.set(number, office);
-    await keepConnecting(office, index);
+let connecting = 0;
+const turns: (() => void)[] = [];
+
+/** Does something when fewer than the most devices are connecting. */
+async function inTurn(work: () => Promise<boolean>): Promise<boolean> {
+  if (connecting >= CONNECTING_MAX) await new Promise<void>((resolve) => turns.push(resolve));
+  else connecting += 1;
+  try {
+    return await work();
+  } finally {
+    // Whoever comes next has the place of the one that goes.
+    const next = turns.shift();
+    if (next === undefined) connecting -= 1;
+    else next();
   }
-};
-// Each office's socket is opened before several of its devices ask for it at once.
-for (const index of indexes) {
-  const number = Math.floor(index / OFFICE_DEVICES);
-  if (!offices.has(number)) offices.set(number, await Office.open(number));
 }
-void Promise.all(Array.from({ length: CONNECTING_MAX }, connectNext));
+
+const offices = new Map<number, Office>();
+for (let index = Number(first); index < Number(first) + Number(count); index += 1) {
+  const number = Math.floor(index / OFFICE_DEVICES);
+  const office = offices.get(number) ?? (await Office.open(number));
+  offices.set(number, office);
+  void keepConnecting(office, index);
+}
 
 const lines = createInterface({ input: process.stdin });
 lines.on("close", () => process.exit());
