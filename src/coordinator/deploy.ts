@@ -1,9 +1,9 @@
 import { toHex } from "../base/hex.ts";
-import { parseDeviceId } from "../base/ids.ts";
 import type { By, Parts } from "./commands.ts";
 import { parseCondition } from "./conditions.ts";
 import { type Answer, type Command, type CoordinatorOutbox, refused } from "./contract.ts";
 import { DEPLOYMENTS_MAX } from "./deployments.ts";
+import { judgeDevices, judgePlaces } from "./named.ts";
 import type { DeploymentRow, Schedule, Targets } from "./state.ts";
 import { parseWindow, WINDOWS_MAX } from "./windows.ts";
 
@@ -67,33 +67,26 @@ export function firstPlace(rows: readonly DeploymentRow[]): number {
   return rows.reduce((first, { place }) => Math.min(first, place - 1), 0);
 }
 
-function judgeTargets({ roster, groups }: Parts, targets: Targets): Answer | undefined {
-  const { all, offices = [], officeTrees = [], devices = [], where = [] } = targets;
-  const named = offices.length + officeTrees.length + devices.length;
-  const groupNames = targets.groups ?? [];
-  if (all !== true && named + groupNames.length + where.length === 0) {
+function judgeTargets(parts: Parts, targets: Targets): Answer | undefined {
+  const { all, offices = [], officeTrees = [], groups = [], devices = [], where = [] } = targets;
+  const named = offices.length + officeTrees.length + groups.length + devices.length;
+  if (all !== true && named + where.length === 0) {
     const reason = "Name who is to have the content: all, offices, groups, devices or conditions.";
     return refused("no-targets", reason);
   }
-  const office = [...offices, ...officeTrees].find((name) => !roster.offices.has(name));
-  if (office !== undefined) {
-    return refused("office-unknown", `There is no office "${office}": check its name.`);
-  }
-  const group = groupNames.find((name) => groups.get(name) === undefined);
-  if (group !== undefined) {
-    return refused("group-unknown", `There is no group "${group}": create it first.`);
-  }
+  return (
+    judgePlaces(parts, { offices: [...offices, ...officeTrees], groups }) ??
+    judgeConditions(where) ??
+    judgeDevices(parts, devices)
+  );
+}
+
+function judgeConditions(where: readonly string[]): Answer | undefined {
   for (const text of where) {
     const condition = parseCondition(text);
     if ("problem" in condition) return refused("bad-condition", condition.problem);
   }
-  const device = devices.find((text) => {
-    const deviceId = parseDeviceId(text);
-    const row = deviceId === undefined ? undefined : roster.device(deviceId);
-    return row === undefined || row.retiredAtMs !== undefined;
-  });
-  if (device === undefined) return undefined;
-  return refused("device-unknown", `No device ${device} is enrolled: check its id.`);
+  return undefined;
 }
 
 function judgeSchedule(

@@ -1,7 +1,7 @@
-import { parseDeviceId } from "../base/ids.ts";
 import { PROFILE_NAME_LENGTH_MAX } from "../wire/profile.ts";
 import type { By, Parts } from "./commands.ts";
 import { type Answer, type Command, type CoordinatorOutbox, refused } from "./contract.ts";
+import { judgeDevices, judgePlaces } from "./named.ts";
 import type { ProfileRow, ProfileTargets } from "./profile-rows.ts";
 import { judgeValues } from "./profile-values.ts";
 import { PROFILE_TARGETS_MAX, PROFILES_MAX } from "./profiles.ts";
@@ -159,24 +159,10 @@ function judgeNew(parts: Parts, name: string): Answer | undefined {
 }
 
 function judgeTargets(
-  { roster, groups }: Parts,
-  { offices = [], groups: groupNames = [], devices = [] }: Partial<ProfileTargets>,
+  parts: Parts,
+  { offices = [], groups = [], devices = [] }: Partial<ProfileTargets>,
 ): Answer | undefined {
-  const office = offices.find((name) => !roster.offices.has(name));
-  if (office !== undefined) {
-    return refused("office-unknown", `There is no office "${office}": check its name.`);
-  }
-  const group = groupNames.find((name) => groups.get(name) === undefined);
-  if (group !== undefined) {
-    return refused("group-unknown", `There is no group "${group}": create it first.`);
-  }
-  const device = devices.find((text) => {
-    const deviceId = parseDeviceId(text);
-    const row = deviceId === undefined ? undefined : roster.device(deviceId);
-    return row === undefined || row.retiredAtMs !== undefined;
-  });
-  if (device === undefined) return undefined;
-  return refused("device-unknown", `No device ${device} is enrolled: check its id.`);
+  return judgePlaces(parts, { offices, groups }) ?? judgeDevices(parts, devices);
 }
 
 function changedTargets(

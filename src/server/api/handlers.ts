@@ -46,7 +46,6 @@ type Handlers = HttpHandlers<typeof SERVER_ROUTES>;
 export function createServerHandlers(api: ServerApi): Handlers {
   const { coordinator, database, wallMs } = api;
   return {
-    ...topologyHandlers(api),
     showServer: () => serverView(api),
     ...listHandlers(coordinator, wallMs),
     ...explanationHandler(api),
