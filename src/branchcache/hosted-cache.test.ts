@@ -32,16 +32,7 @@ describe.each([
 
     const isChecked = world.cache.holdingOf(toHex(content.segments[0]?.id ?? TAG))?.isVerified;
     expect(isChecked).toBe(false);
-    const hosted = {
-      place: { host: "10.0.0.9", port: 80 },
-      cache: world.cache,
-      kind: "hosted",
-    } as const;
-    const result = runDownload(crypto, { content, peers: [hosted] });
-    expect(result).toMatchObject({
-      end: "done",
-      bytes: { hosted: content.bytes.length, server: 0 },
-    });
+    expectAllFrom(world, content);
   });
 
   test("HC8: what could not be checked and was wrong is fetched anew when it is offered again later", () => {
@@ -58,18 +49,23 @@ describe.each([
     world.cache.ageUs = 0;
     world.run();
 
-    const hosted = {
-      place: { host: "10.0.0.9", port: 80 },
-      cache: world.cache,
-      kind: "hosted",
-    } as const;
-    const result = runDownload(crypto, { content, peers: [hosted] });
-    expect(result).toMatchObject({
-      end: "done",
-      bytes: { hosted: content.bytes.length, server: 0 },
-    });
+    expectAllFrom(world, content);
   });
 });
+
+/** A download of all of the content takes every byte from the hosted cache. */
+function expectAllFrom(
+  world: ReturnType<typeof newWorld>,
+  content: ReturnType<typeof testContent>,
+): void {
+  const place = { host: "10.0.0.9", port: 80 };
+  const hosted = { place, cache: world.cache, kind: "hosted" } as const;
+  const result = runDownload(crypto, { content, peers: [hosted] });
+  expect(result).toMatchObject({
+    end: "done",
+    bytes: { hosted: content.bytes.length, server: 0 },
+  });
+}
 
 describe("offers of version 1.0", () => {
   const content = testContent(crypto, 1, 20 * 65_536 + 3);

@@ -1,26 +1,20 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import { listShapeOf } from "../../base/list-shape.ts";
 import { createControlClient } from "../../runtime/http/control-client.ts";
-import { CONTENT, TestServer } from "./test-server.ts";
+import { closeFixture, openFixture } from "./test-fixture.ts";
+import { CONTENT, type TestServer } from "./test-server.ts";
 
 let folder: string;
 let server: TestServer;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "branchline-csv-"));
-  server = await TestServer.start(folder);
+  ({ folder, server } = await openFixture());
 });
 
-afterEach(async () => {
-  await server.stop();
-  expect(server.faults).toEqual([]);
-  await rm(folder, { recursive: true });
-});
+afterEach(() => closeFixture({ folder, server }));
 
 test("every operation that answers a list, and no other, answers it as CSV", () => {
   const lists = Object.entries(SERVER_ROUTES)

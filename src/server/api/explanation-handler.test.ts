@@ -1,28 +1,19 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { ApiClient } from "../../runtime/http/client.ts";
-import { createControlClient } from "../../runtime/http/control-client.ts";
 import type { ExplanationPart } from "../../wire/messages.ts";
-import { CONTENT, DEVICE, TestServer } from "./test-server.ts";
+import { closeFixture, openFixture } from "./test-fixture.ts";
+import { CONTENT, DEVICE, type TestServer } from "./test-server.ts";
 
 let folder: string;
 let server: TestServer;
 let client: ApiClient;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "branchline-explained-"));
-  server = await TestServer.start(folder);
-  client = createControlClient(join(folder, "control.sock"));
+  ({ folder, server, client } = await openFixture());
 });
 
-afterEach(async () => {
-  await server.stop();
-  expect(server.faults).toEqual([]);
-  await rm(folder, { recursive: true });
-});
+afterEach(() => closeFixture({ folder, server }));
 
 test("D4: a device that is there says itself from whom each piece came", async () => {
   server.report({ state: "downloading", piecesHeld: 1, pieces: 4, lanInBytes: 300 });

@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { type RequestOptions, request } from "node:https";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { Validator } from "@seriousme/openapi-schema-validator";
@@ -9,6 +7,7 @@ import { serverOpenApi } from "../../api/server-openapi.ts";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import { createControlClient } from "../../runtime/http/control-client.ts";
 import { createRemoteClient } from "../../runtime/http/tls-client.ts";
+import { closeFixture, openFixture } from "./test-fixture.ts";
 import { CONTENT, TestServer } from "./test-server.ts";
 
 let folder: string;
@@ -16,16 +15,11 @@ let server: TestServer;
 let token: string;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "branchline-frame-"));
-  server = await TestServer.start(folder);
+  ({ folder, server } = await openFixture());
   ({ token } = await local(SERVER_ROUTES.createToken, { body: { name: "tests" } }));
 });
 
-afterEach(async () => {
-  await server.stop();
-  expect(server.faults).toEqual([]);
-  await rm(folder, { recursive: true });
-});
+afterEach(() => closeFixture({ folder, server }));
 
 test("whoever has a token and trusts the authority uses the API over TLS", async () => {
   const { url, authority } = server;

@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { ContentId } from "../../base/ids.ts";
 import type { ApiClient } from "../../runtime/http/client.ts";
-import { createControlClient } from "../../runtime/http/control-client.ts";
+import { closeFixture, openFixture } from "./test-fixture.ts";
 import { CONTENT, DEVICE, TestServer } from "./test-server.ts";
 
 const CENTRAL = { name: "Central", type: "default", subnets: ["10.0.0.0/16"] };
@@ -16,16 +13,10 @@ let server: TestServer;
 let client: ApiClient;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "branchline-api-"));
-  server = await TestServer.start(folder);
-  client = createControlClient(join(folder, "control.sock"));
+  ({ folder, server, client } = await openFixture());
 });
 
-afterEach(async () => {
-  await server.stop();
-  expect(server.faults).toEqual([]);
-  await rm(folder, { recursive: true });
-});
+afterEach(() => closeFixture({ folder, server }));
 
 test("the server says what it is", async () => {
   const view = await client.call(SERVER_ROUTES.showServer);

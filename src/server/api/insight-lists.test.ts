@@ -1,21 +1,16 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { QueryOf } from "../../api/route.ts";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { ApiClient } from "../../runtime/http/client.ts";
-import { createControlClient } from "../../runtime/http/control-client.ts";
-import { CONTENT, DEVICE, TestServer } from "./test-server.ts";
+import { closeFixture, openFixture } from "./test-fixture.ts";
+import { CONTENT, DEVICE, type TestServer } from "./test-server.ts";
 
 let folder: string;
 let server: TestServer;
 let client: ApiClient;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "branchline-insight-"));
-  server = await TestServer.start(folder);
-  client = createControlClient(join(folder, "control.sock"));
+  ({ folder, server, client } = await openFixture());
   const offices = [
     { name: "Central", type: "default", subnets: ["10.0.0.0/16"] },
     { name: "North", parent: "Central", type: "default", subnets: ["10.1.0.0/16"] },
@@ -30,11 +25,7 @@ beforeEach(async () => {
   });
 });
 
-afterEach(async () => {
-  await server.stop();
-  expect(server.faults).toEqual([]);
-  await rm(folder, { recursive: true });
-});
+afterEach(() => closeFixture({ folder, server }));
 
 test("C2: each office shows itself with all below it, and the sums show all once", async () => {
   const { entries, sums, total } = await show({});

@@ -1,16 +1,14 @@
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { SERVER_PAGES } from "../../api/server-pages.ts";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { ApiClient } from "../../runtime/http/client.ts";
-import { createControlClient } from "../../runtime/http/control-client.ts";
 import { createRemoteClient } from "../../runtime/http/tls-client.ts";
+import { closeFixture, openFixture } from "./test-fixture.ts";
 import { CONTENT, DEVICE, TestServer } from "./test-server.ts";
 
 let folder: string;
@@ -18,16 +16,10 @@ let server: TestServer;
 let client: ApiClient;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "branchline-live-"));
-  server = await TestServer.start(folder);
-  client = createControlClient(join(folder, "control.sock"));
+  ({ folder, server, client } = await openFixture());
 });
 
-afterEach(async () => {
-  await server.stop();
-  expect(server.faults).toEqual([]);
-  await rm(folder, { recursive: true });
-});
+afterEach(() => closeFixture({ folder, server }));
 
 test("what happens is told, and only to those who want to know it", async () => {
   const all = await listen();

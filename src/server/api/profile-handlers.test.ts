@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { MOVABLE_CHANNELS } from "../../api/profile-schemas.ts";
@@ -8,6 +6,7 @@ import { channelOf } from "../../effects/channels.ts";
 import type { ApiClient } from "../../runtime/http/client.ts";
 import { createControlClient } from "../../runtime/http/control-client.ts";
 import { entityTag } from "../../runtime/http/entity-tag.ts";
+import { closeFixture, openFixture } from "./test-fixture.ts";
 import { DEVICE, TestServer } from "./test-server.ts";
 
 const {
@@ -29,9 +28,7 @@ let server: TestServer;
 let client: ApiClient;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "branchline-profiles-"));
-  server = await TestServer.start(folder);
-  client = createControlClient(join(folder, "control.sock"));
+  ({ folder, server, client } = await openFixture());
   const storage = { storageId: "s1", kind: "directory", location: folder, details: {} } as const;
   server.input({
     kind: "command",
@@ -43,11 +40,7 @@ beforeEach(async () => {
   });
 });
 
-afterEach(async () => {
-  await server.stop();
-  expect(server.faults).toEqual([]);
-  await rm(folder, { recursive: true });
-});
+afterEach(() => closeFixture({ folder, server }));
 
 test("a profile is made, published, taken and shown; all of it is as its schema says", async () => {
   const values = { mode: "local" as const, diskPercent: 10, ports: PORTS };

@@ -1,13 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { QueryOf } from "../../api/route.ts";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
 import type { ContentId } from "../../base/ids.ts";
 import type { ApiClient } from "../../runtime/http/client.ts";
-import { createControlClient } from "../../runtime/http/control-client.ts";
-import { CONTENT, DEVICE, TestServer } from "./test-server.ts";
+import { closeFixture, openFixture } from "./test-fixture.ts";
+import { CONTENT, DEVICE, type TestServer } from "./test-server.ts";
 
 const SECOND_CONTENT = `c2${"0".repeat(62)}` as ContentId;
 
@@ -16,9 +13,7 @@ let server: TestServer;
 let client: ApiClient;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "branchline-statistics-"));
-  server = await TestServer.start(folder);
-  client = createControlClient(join(folder, "control.sock"));
+  ({ folder, server, client } = await openFixture());
   const offices = [
     { name: "Central", type: "default", subnets: ["10.0.0.0/16"] },
     { name: "North", parent: "Central", type: "default", subnets: ["10.1.0.0/16"] },
@@ -35,11 +30,7 @@ beforeEach(async () => {
   server.say(far, { state: "complete", wanInBytes: 1_000 });
 });
 
-afterEach(async () => {
-  await server.stop();
-  expect(server.faults).toEqual([]);
-  await rm(folder, { recursive: true });
-});
+afterEach(() => closeFixture({ folder, server }));
 
 test("A5, D6: an application's bytes by source, and what a copy for each device would have cost", async () => {
   const { entries, sums } = await show({});

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { SERVER_ROUTES } from "../../api/server-routes.ts";
@@ -7,6 +6,7 @@ import type { ApiClient } from "../../runtime/http/client.ts";
 import { createControlClient } from "../../runtime/http/control-client.ts";
 import { entityTag } from "../../runtime/http/entity-tag.ts";
 import { S3_KEY, TestS3 } from "../storage/test-s3.ts";
+import { closeFixture, openFixture } from "./test-fixture.ts";
 import { TestServer } from "./test-server.ts";
 
 let folder: string;
@@ -15,18 +15,12 @@ let server: TestServer;
 let client: ApiClient;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "branchline-api-"));
+  ({ folder, server, client } = await openFixture());
   packages = join(folder, "packages");
   await mkdir(packages);
-  server = await TestServer.start(folder);
-  client = createControlClient(join(folder, "control.sock"));
 });
 
-afterEach(async () => {
-  await server.stop();
-  expect(server.faults).toEqual([]);
-  await rm(folder, { recursive: true });
-});
+afterEach(() => closeFixture({ folder, server }));
 
 const set = (path: string, ifMatch?: string) =>
   client.call(SERVER_ROUTES.setStorage, {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -18,6 +18,7 @@ import {
 import { PART_BYTES } from "../storage/blob-storage.ts";
 import { S3_KEY, TestS3 } from "../storage/test-s3.ts";
 import { blobNameOf } from "../storage/uploads.ts";
+import { closeFixture } from "./test-fixture.ts";
 import { TestServer } from "./test-server.ts";
 
 let folder: string;
@@ -36,11 +37,7 @@ beforeEach(async () => {
   await client.call(SERVER_ROUTES.setStorage, { body: { kind: "directory", path: packages } });
 });
 
-afterEach(async () => {
-  await server.stop();
-  expect(server.faults).toEqual([]);
-  await rm(folder, { recursive: true });
-});
+afterEach(() => closeFixture({ folder, server }));
 
 /** What comes before a request with it is cut off. */
 class CutOff extends Error {}
