@@ -1,5 +1,5 @@
-import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { removeNamespace } from "../../test/integration/support/network-namespace.ts";
 import { run } from "./commands.ts";
 
 /** Where `ip netns` keeps its names. */
@@ -53,17 +53,4 @@ function namespaceNames(): readonly string[] {
     // Without the folder nobody has ever made one.
     return [];
   }
-}
-
-function removeNamespace(name: string): void {
-  // A stopped process does not see that its parent is gone, and would keep the namespace alive.
-  const { stdout } = spawnSync("ip", ["netns", "pids", name], { encoding: "utf8" });
-  for (const pid of (stdout ?? "").split("\n").filter(Boolean).map(Number)) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  spawnSync("ip", ["netns", "del", name], { stdio: "ignore" });
 }

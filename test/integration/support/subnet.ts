@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { removeNamespace } from "./network-namespace.ts";
 
 /** A computer on a LAN of its own: a network namespace, with one address. */
 export type SubnetHost = { readonly namespace: string; readonly address: string };
@@ -47,18 +48,6 @@ export class Subnet {
 function addNamespace(name: string): void {
   ip(["netns", "add", name]);
   ip(["-n", name, "link", "set", "lo", "up"]);
-}
-
-function removeNamespace(name: string): void {
-  const { stdout } = spawnSync("ip", ["netns", "pids", name], { encoding: "utf8" });
-  for (const pid of (stdout ?? "").split("\n").filter(Boolean).map(Number)) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  spawnSync("ip", ["netns", "del", name], { stdio: "ignore" });
 }
 
 function ip(args: readonly string[]): void {
